@@ -1,0 +1,29 @@
+"""Log-sum-exp for NumPy arrays: fast, accurate, on the CPU.
+
+The map of the house; calls go downhill only::
+
+    _reductions.pyx      the public functions: signature, docstring, two lines of body
+      |-> _arguments.pyx     what is asked: arrays, dtype, axis, weights -> normal form; every user error
+      `-> _drivers.pyx       how the work is shared out: blocks, threads, order of merging
+            |-> _threads.pyx     the one door to OpenMP
+            `-> kernels/         arithmetic: one text, compiled per instruction set and element type
+    _config.py           which kernels this machine runs; show_config
+    __main__.py          the command ``lsecy``
+"""
+
+try:
+    from lsecy import _threads
+except ImportError as error:
+    raise ImportError(
+        "lsecy: the compiled modules are missing; this is probably the source folder. "
+        "Run `pip install .` there and start Python in another folder, "
+        "or `pip install --no-build-isolation -e .` to work on the source"
+    ) from error
+
+from lsecy._config import __version__, show_config
+from lsecy._reductions import logsumexp
+from lsecy._threads import get_num_threads, set_num_threads, threads
+
+__all__ = ["__version__", "get_num_threads", "logsumexp", "set_num_threads", "show_config", "threads"]
+
+del _threads

@@ -1,0 +1,90 @@
+# Elements of any type, alignment and byte order, copied into float or double: a few at a time, into
+# buffers that stay in L1.
+
+cimport numpy as cnp
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+ctypedef fused Source:
+    int8_t
+    int16_t
+    int32_t
+    int64_t
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+    float
+    double
+
+ctypedef fused Target:
+    float
+    double
+
+
+cdef inline void copy_as(const char *source, Py_ssize_t step, bint swapped, Source *kind,
+                         Target *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
+    # `kind` only names the type.
+    cdef Source value
+    cdef char bytes[8]
+    cdef Py_ssize_t i
+    cdef unsigned int k
+    for i in range(count):
+        if swapped:
+            for k in range(sizeof(Source)):
+                bytes[k] = source[sizeof(Source) - 1 - k]
+            memcpy(&value, bytes, sizeof(Source))
+        else:
+            memcpy(&value, source, sizeof(Source))
+        target[i * target_step] = <Target> value
+        source += step
+
+
+cdef inline void copy_half(const char *source, Py_ssize_t step, bint swapped,
+                           Target *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
+    # float16: sign, 5 bits of exponent, 10 of mantissa, moved to their places in a float32; the
+    # factor 2^112 mends the exponent's bias, subnormals included (IEEE 754-2019, 3.4).
+    cdef uint16_t half
+    cdef uint32_t bits
+    cdef float value
+    cdef Py_ssize_t i
+    for i in range(count):
+        memcpy(&half, source, 2)
+        if swapped:
+            half = <uint16_t> ((half >> 8) | (half << 8))
+        bits = <uint32_t> (half & 0x7FFF) << 13
+        if (half & 0x7C00) == 0x7C00:
+            bits |= <uint32_t> 0x7F800000
+            memcpy(&value, &bits, 4)
+        else:
+            memcpy(&value, &bits, 4)
+            value *= <float> 5.192296858534828e33
+        target[i * target_step] = <Target> (-value if half & 0x8000 else value)
+        source += step
+
+
+cdef inline void convert(const char *source, int type, bint swapped, Py_ssize_t step,
+                         Target *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
+    # `count` elements, `step` bytes apart, to every `target_step`-th of target.
+    if type == cnp.NPY_DOUBLE:
+        copy_as(source, step, swapped, <double *> NULL, target, target_step, count)
+    elif type == cnp.NPY_FLOAT:
+        copy_as(source, step, swapped, <float *> NULL, target, target_step, count)
+    elif type == cnp.NPY_FLOAT16:
+        copy_half(source, step, swapped, target, target_step, count)
+    elif type == cnp.NPY_BOOL or type == cnp.NPY_UBYTE:
+        copy_as(source, step, swapped, <uint8_t *> NULL, target, target_step, count)
+    elif type == cnp.NPY_BYTE:
+        copy_as(source, step, swapped, <int8_t *> NULL, target, target_step, count)
+    elif type == cnp.NPY_SHORT:
+        copy_as(source, step, swapped, <int16_t *> NULL, target, target_step, count)
+    elif type == cnp.NPY_USHORT:
+        copy_as(source, step, swapped, <uint16_t *> NULL, target, target_step, count)
+    elif type == cnp.NPY_INT or (type == cnp.NPY_LONG and sizeof(long) == 4):
+        copy_as(source, step, swapped, <int32_t *> NULL, target, target_step, count)
+    elif type == cnp.NPY_UINT or (type == cnp.NPY_ULONG and sizeof(long) == 4):
+        copy_as(source, step, swapped, <uint32_t *> NULL, target, target_step, count)
+    elif type == cnp.NPY_LONG or type == cnp.NPY_LONGLONG:
+        copy_as(source, step, swapped, <int64_t *> NULL, target, target_step, count)
+    else:
+        copy_as(source, step, swapped, <uint64_t *> NULL, target, target_step, count)

@@ -1,0 +1,7 @@
+from lsecy._arguments cimport Problem
+
+# Computes a problem's result into `out` and `sign` (may be NULL), C-ordered arrays of the element type.
+cdef int reduce(const Problem *problem, void *out, void *sign) except -1
+
+# One contiguous row of `n` elements of 32 or 64 bits, without weights.
+cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil

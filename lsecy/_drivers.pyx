@@ -1,0 +1,586 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""How the work is shared out: blocks, threads, the order of merging, the kernels of this CPU.
+
+A row of n elements is cut into blocks, and blocks into at most MOST_TASKS tasks, by n alone.  The
+states of a task's blocks are merged in order, then those of the tasks: so a row's bits depend
+neither on the threads nor on where the row lies.  Every row ends in `finish_rows`, which looks
+again, with pairs of doubles, at the rare row whose answer would lose digits otherwise.
+"""
+
+from cython.parallel cimport prange
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport INFINITY, NAN, exp, fabs
+from libc.stdlib cimport free, malloc
+
+from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
+from lsecy._convert cimport convert
+from lsecy._threads cimport plan
+from lsecy.kernels.table cimport BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, TILE, Care, Kernels, States
+
+cdef extern from "kernels/cpu.h" nogil:
+    const char *lsecy_cpu_lacks(const char *isa)
+
+cdef enum:
+    MOST_TASKS = 256       # bounds the states of a long row, and of a panel of long columns: 512 KB
+    TASK_BLOCKS = 4        # at least: 2 microseconds of work
+    MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
+    ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
+
+cdef const Kernels *kernels_32
+cdef const Kernels *kernels_64
+
+
+def use_tables(table_32, table_64):
+    """Use these two kernel modules' tables from now on."""
+    global kernels_32, kernels_64
+    kernels_32 = <const Kernels *> PyCapsule_GetPointer(table_32, "lsecy.kernels.table")
+    kernels_64 = <const Kernels *> PyCapsule_GetPointer(table_64, "lsecy.kernels.table")
+
+
+def cpu_lacks(str isa):
+    """The first feature of instruction set `isa` that this machine lacks, or None."""
+    cdef bytes name = isa.encode()
+    cdef const char *feature = lsecy_cpu_lacks(name)
+    return None if feature == NULL else feature.decode()
+
+
+cdef inline const Kernels *kernels_of(int bits) noexcept nogil:
+    return kernels_64 if bits == 64 else kernels_32
+
+
+# --- how a row is cut: by its length alone ----------------------------------------------------------
+
+cdef inline Py_ssize_t block_length(int bits) noexcept nogil:
+    return BLOCK_BYTES // (bits // 8)
+
+
+cdef inline Py_ssize_t task_length(Py_ssize_t n, int bits) noexcept nogil:
+    cdef Py_ssize_t block = block_length(bits)
+    cdef Py_ssize_t blocks = (n + block - 1) // block
+    return block * max(TASK_BLOCKS, (blocks + MOST_TASKS - 1) // MOST_TASKS)
+
+
+cdef inline Care first_care(Py_ssize_t n) noexcept nogil:
+    return SHORT if n <= SHORT_ROW else FAST
+
+
+# --- states -----------------------------------------------------------------------------------------
+
+# Room for the states of TILE rows.
+cdef struct Room:
+    double shift[TILE]
+    double high[TILE]
+    double low[TILE]
+    double size[TILE]
+
+
+cdef inline States states_of(Room *room) noexcept nogil:
+    cdef States states
+    states.shift = room.shift
+    states.high = room.high
+    states.low = room.low
+    states.size = room.size
+    return states
+
+
+cdef inline void copy_state(const States *into, Py_ssize_t place, const States *source,
+                            Py_ssize_t other) noexcept nogil:
+    into.shift[place] = source.shift[other]
+    into.high[place] = source.high[other]
+    into.low[place] = source.low[other]
+    into.size[place] = source.size[other]
+
+
+cdef inline void merge(const States *into, Py_ssize_t place, const States *source,
+                       Py_ssize_t other) noexcept nogil:
+    # (s, t) + (s', t') = (s, t + t' exp(s' - s)) for s >= s'.  The identity is (-inf, 0); a state
+    # of infinite or NaN terms has shift +inf, so that it outweighs all others, and equal infinities
+    # are never subtracted.
+    cdef double scale, high, low, size, total, t, y
+    if source.shift[other] > into.shift[place]:
+        scale = exp(into.shift[place] - source.shift[other])
+        into.shift[place] = source.shift[other]
+        into.high[place] *= scale
+        into.low[place] *= scale
+        into.size[place] *= scale
+    scale = 1 if source.shift[other] == into.shift[place] else exp(source.shift[other] - into.shift[place])
+    y = source.high[other] * scale
+    high = into.high[place] + y
+    if into.shift[place] == INFINITY:
+        into.high[place] = high
+        return
+    t = high - into.high[place]
+    low = ((into.high[place] - (high - t)) + (y - t)) + into.low[place] + source.low[other] * scale
+    total = high + low
+    into.high[place] = total
+    into.low[place] = (high - total) + low
+    into.size[place] += source.size[other] * scale
+
+
+cdef inline bint lacks_digits(double value, double shift, double high, double size,
+                              Care care, int bits) noexcept nogil:
+    # A first look leaves an error of about four half ulps of 1 in the logarithm (SHORT float32: 2^-38),
+    # too much for an answer near zero, and in a sum of both signs one relative to the magnitudes.
+    # Only shift 0 can lead near zero.
+    if care == FAST:
+        return (shift == 0 and fabs(value) < 4) or fabs(high) < 0.5 * size
+    if care == SHORT and bits == 32:
+        return (shift == 0 and fabs(value) < 0.0009765625) or fabs(high) < 0.0009765625 * size
+    return False
+
+
+# --- where things lie ---------------------------------------------------------------------------------
+
+# A row's first elements and its place in the result.
+cdef struct Row:
+    const char *a
+    const char *b
+    Py_ssize_t out
+
+
+cdef inline void locate(const Axes *axes, Py_ssize_t index, Row *row) noexcept nogil:
+    cdef int k
+    cdef Py_ssize_t rest
+    for k in range(axes.count - 1, -1, -1):
+        rest = index // axes.length[k]
+        index -= rest * axes.length[k]
+        row.a += index * axes.a[k]
+        row.b += index * axes.b[k]
+        row.out += index * axes.out[k]
+        index = rest
+
+
+cdef inline Row row_at(const Problem *problem, Py_ssize_t index) noexcept nogil:
+    cdef Row row
+    row.a = problem.a.data
+    row.b = problem.b.data
+    row.out = 0
+    locate(&problem.kept, index, &row)
+    return row
+
+
+cdef inline bint along_memory(const Problem *problem, const Operand *operand, const Py_ssize_t *strides) noexcept nogil:
+    # Are a row's elements neighbours of the right type?
+    if not operand.direct or problem.reduced.count > 1:
+        return False
+    return problem.reduced.count == 0 or strides[0] == problem.bits // 8
+
+
+cdef void gather(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
+                 const char *row, Py_ssize_t first, Py_ssize_t count, void *target,
+                 Py_ssize_t target_step) noexcept nogil:
+    # Elements first .. first + count of a row, in C order of the reduced axes, into a buffer.
+    cdef const Axes *axes = &problem.reduced
+    cdef Py_ssize_t index[MOST_AXES]
+    cdef Py_ssize_t rest = first, run, length = 1, stride = 0
+    cdef int k, last = axes.count - 1
+    if last >= 0:
+        length = axes.length[last]
+        stride = strides[last]
+    for k in range(last, -1, -1):
+        index[k] = rest % axes.length[k]
+        rest = rest // axes.length[k]
+        row += index[k] * strides[k]
+    rest = index[last] if last >= 0 else 0
+    while count > 0:
+        run = min(count, length - rest)
+        if problem.bits == 64:
+            convert(row, operand.type, operand.swapped, stride, <double *> target, target_step, run)
+        else:
+            convert(row, operand.type, operand.swapped, stride, <float *> target, target_step, run)
+        target = <char *> target + run * target_step * (problem.bits // 8)
+        count -= run
+        if count == 0:
+            return
+        row -= rest * stride
+        rest = 0
+        for k in range(last - 1, -1, -1):
+            index[k] += 1
+            row += strides[k]
+            if index[k] < axes.length[k]:
+                break
+            row -= axes.length[k] * strides[k]
+            index[k] = 0
+
+
+# --- rows ---------------------------------------------------------------------------------------------
+
+cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Care care,
+                    const States *states, Py_ssize_t place) noexcept nogil:
+    # Elements first .. end of a row, block by block.
+    cdef double buffer_a[BLOCK_DOUBLES]
+    cdef double buffer_b[BLOCK_DOUBLES]
+    cdef double spare[4]
+    cdef States block
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Py_ssize_t size = problem.bits // 8, length = block_length(problem.bits), start = first, count
+    cdef const void *a
+    cdef const void *b = NULL
+    cdef bint straight_a = along_memory(problem, &problem.a, problem.reduced.a)
+    cdef bint straight_b = along_memory(problem, &problem.b, problem.reduced.b)
+    block.shift, block.high, block.low, block.size = spare, spare + 1, spare + 2, spare + 3
+    while start < end:
+        count = min(length, end - start)
+        if straight_a:
+            a = row.a + start * size
+        else:
+            gather(problem, &problem.a, problem.reduced.a, row.a, start, count, buffer_a, 1)
+            a = buffer_a
+        if problem.b.data != NULL:
+            if straight_b:
+                b = row.b + start * size
+            else:
+                gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffer_b, 1)
+                b = buffer_b
+        if start == first:
+            kernels.fold_row(a, b, count, care, states, place)
+        else:
+            kernels.fold_row(a, b, count, care, &block, 0)
+            merge(states, place, &block, 0)
+        start += length
+
+
+cdef void fold_whole_row(const Problem *problem, Row row, Care care, const States *states,
+                         Py_ssize_t place) noexcept nogil:
+    cdef double spare[4]
+    cdef States task
+    cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0
+    task.shift, task.high, task.low, task.size = spare, spare + 1, spare + 2, spare + 3
+    while first < problem.n:
+        if first == 0:
+            fold_task(problem, row, first, min(problem.n, length), care, states, place)
+        else:
+            fold_task(problem, row, first, min(problem.n, first + length), care, &task, 0)
+            merge(states, place, &task, 0)
+        first += length
+
+
+cdef inline void store(const Problem *problem, void *out, void *sign, Py_ssize_t place,
+                       double value, double its_sign) noexcept nogil:
+    if problem.nan_if_negative and its_sign < 0:
+        value = NAN
+    if problem.bits == 64:
+        (<double *> out)[place] = value
+        if sign != NULL:
+            (<double *> sign)[place] = its_sign
+    else:
+        (<float *> out)[place] = <float> value
+        if sign != NULL:
+            (<float *> sign)[place] = <float> its_sign
+
+
+cdef void finish_rows(const Problem *problem, const Row *rows, Py_ssize_t count, Care care,
+                      const States *states, void *out, void *sign) noexcept nogil:
+    # States of up to TILE rows to the result.
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef double again[8]
+    cdef double again_sign[8]
+    cdef Py_ssize_t k
+    cdef States one
+    pad_states(states, count)
+    kernels.finish(states, count, value, signs)
+    for k in range(count):
+        if lacks_digits(value[k], states.shift[k], states.high[k], states.size[k], care, problem.bits):
+            fold_whole_row(problem, rows[k], EXACT, states, k)
+            value[k] = finish_one(kernels, states, k, signs + k)
+        store(problem, out, sign, rows[k].out, value[k], signs[k])
+
+
+cdef inline void pad_states(const States *states, Py_ssize_t count) noexcept nogil:
+    # finish works on whole vectors of up to eight.
+    while count % 8:
+        states.shift[count] = states.high[count] = states.low[count] = 0
+        count += 1
+
+
+cdef inline double finish_one(const Kernels *kernels, const States *states, Py_ssize_t place,
+                              double *sign) noexcept nogil:
+    cdef double shift[8]
+    cdef double high[8]
+    cdef double low[8]
+    cdef double value[8]
+    cdef double signs[8]
+    cdef States one
+    one.shift, one.high, one.low, one.size = shift, high, low, NULL
+    shift[0] = states.shift[place]
+    high[0] = states.high[place]
+    low[0] = states.low[place]
+    pad_states(&one, 1)
+    kernels.finish(&one, 1, value, signs)
+    sign[0] = signs[0]
+    return value[0]
+
+
+cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
+                      void *out, void *sign) noexcept nogil:
+    # Rows first .. end, up to TILE together.
+    cdef Row rows[TILE]
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef Care care = first_care(problem.n)
+    cdef Py_ssize_t count, k
+    while first < end:
+        count = min(TILE, end - first)
+        for k in range(count):
+            rows[k] = row_at(problem, first + k)
+        if care == SHORT and count >= 4:
+            fold_tile(problem, rows, count, &states)
+        else:
+            for k in range(count):
+                fold_whole_row(problem, rows[k], care, &states, k)
+        finish_rows(problem, rows, count, care, &states, out, sign)
+        first += count
+
+
+cdef void fold_tile(const Problem *problem, const Row *rows, Py_ssize_t count, const States *states) noexcept nogil:
+    # Short rows side by side: gathered so that lanes run across rows, then folded as columns.
+    cdef double tile_a[SHORT_ROW * TILE]
+    cdef double tile_b[SHORT_ROW * TILE]
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Py_ssize_t size = problem.bits // 8, width = max(count, kernels.lanes), n = problem.n
+    cdef Py_ssize_t step, k
+    cdef bint shared = True
+    gather_tile(problem, &problem.a, problem.reduced.a, rows, False, count, width, tile_a)
+    if problem.b.data == NULL:
+        kernels.fold_columns(tile_a, TILE, NULL, 0, 0, n, width, SHORT, states)
+        return
+    for k in range(1, count):
+        shared = shared and rows[k].b == rows[0].b
+    if shared:
+        gather(problem, &problem.b, problem.reduced.b, rows[0].b, 0, n, tile_b, 1)
+        kernels.fold_columns(tile_a, TILE, tile_b, 1, 0, n, width, SHORT, states)
+    else:
+        gather_tile(problem, &problem.b, problem.reduced.b, rows, True, count, width, tile_b)
+        kernels.fold_columns(tile_a, TILE, tile_b, TILE, 1, n, width, SHORT, states)
+
+
+cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
+                             const Row *rows, bint weights, Py_ssize_t count, Py_ssize_t width,
+                             void *tile) noexcept nogil:
+    cdef Py_ssize_t size = problem.bits // 8, k
+    cdef const char *first = rows[0].b if weights else rows[0].a
+    cdef const char *here = first
+    cdef Py_ssize_t step = ((rows[1].b if weights else rows[1].a) - first) if count > 1 else 0
+    cdef bint even = along_memory(problem, operand, strides) and step > 0 and step % size == 0
+    for k in range(1, count):
+        here = rows[k].b if weights else rows[k].a
+        even = even and here - first == k * step
+    if even:
+        kernels_of(problem.bits).transpose(first, step // size, problem.n, count,
+                                           (here - first) // size + problem.n, tile)
+        return
+    for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
+        here = rows[min(k, count - 1)].b if weights else rows[min(k, count - 1)].a
+        gather(problem, operand, strides, here, 0, problem.n, <char *> tile + k * size, TILE)
+
+
+# --- columns --------------------------------------------------------------------------------------------
+
+cdef void fold_panel_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
+                           Care care, const States *states) noexcept nogil:
+    # Elements first .. end of `width` columns, block by block; a row is a panel of width 1.
+    cdef double buffer_b[BLOCK_DOUBLES]
+    cdef Room room
+    cdef States block = states_of(&room)
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Py_ssize_t size = problem.bits // 8, length = block_length(problem.bits), start = first, count, k
+    cdef Py_ssize_t stride_a = problem.reduced.a[0] if problem.reduced.count else 0
+    cdef Py_ssize_t stride_b = problem.reduced.b[0] if problem.reduced.count else 0
+    cdef Py_ssize_t step_b = stride_b // size
+    cdef const void *b = NULL
+    if problem.inner == 1:
+        fold_task(problem, row, first, end, care, states, 0)
+        return
+    while start < end:
+        count = min(length, end - start)
+        if problem.b.data != NULL:
+            b = row.b + start * stride_b
+            if not problem.b.direct:    # then all columns share one weight a row
+                gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffer_b, 1)
+                b = buffer_b
+                step_b = 1
+        kernels.fold_columns(row.a + start * stride_a, stride_a // size, b, step_b, problem.inner_b // size,
+                             count, width, care, states if start == first else &block)
+        if start != first:
+            for k in range(width):
+                merge(states, k, &block, k)
+        start += length
+
+
+cdef void fold_whole_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
+                             const States *states) noexcept nogil:
+    cdef Room room
+    cdef States task = states_of(&room)
+    cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0, k
+    while first < problem.n:
+        fold_panel_task(problem, row, first, min(problem.n, first + length), width, care,
+                         states if first == 0 else &task)
+        if first > 0:
+            for k in range(width):
+                merge(states, k, &task, k)
+        first += length
+
+
+cdef inline Row panel_at(const Problem *problem, Py_ssize_t panel, Py_ssize_t panels, Py_ssize_t *width) noexcept nogil:
+    # Panels of TILE columns; the last of a line steps back so that none is narrower than it can be.
+    cdef Row row = row_at(problem, panel // panels)
+    cdef Py_ssize_t column = panel % panels * TILE
+    width[0] = min(TILE, problem.inner)
+    column = min(column, problem.inner - width[0])
+    row.a += column * (problem.bits // 8)
+    row.b += column * problem.inner_b
+    row.out += column * problem.inner_out
+    return row
+
+
+cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
+                         const States *states, const States *tasks, void *out, void *sign) noexcept nogil:
+    # `tasks`: room for the states of every task, where they are shared out; else NULL.
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Room room
+    cdef States exact = states_of(&room)
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef Py_ssize_t k
+    cdef bint again = False
+    pad_states(states, width)
+    kernels.finish(states, width, value, signs)
+    for k in range(width):
+        if lacks_digits(value[k], states.shift[k], states.high[k], states.size[k], care, problem.bits):
+            if not again:
+                if tasks == NULL:
+                    fold_whole_columns(problem, row, width, EXACT, &exact)
+                else:
+                    share_tasks(problem, row, width, EXACT, tasks, &exact)
+                again = True
+            value[k] = finish_one(kernels, &exact, k, signs + k)
+        store(problem, out, sign, row.out + k * problem.inner_out, value[k], signs[k])
+
+
+cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t panels,
+                       void *out, void *sign) noexcept nogil:
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef Care care = first_care(problem.n)
+    cdef Py_ssize_t width
+    cdef Row row = panel_at(problem, panel, panels, &width)
+    fold_whole_columns(problem, row, width, care, &states)
+    finish_columns(problem, row, width, care, &states, NULL, out, sign)
+
+
+# --- sharing out ----------------------------------------------------------------------------------------
+
+cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
+    cdef Py_ssize_t work, k
+    if problem.rows == 0:
+        return 0
+    if problem.n == 0:
+        for k in range(problem.rows):
+            store(problem, out, sign, k, -INFINITY, 0)
+        return 0
+    work = problem.n * problem.rows
+    if work < 2048:    # releasing the GIL costs as much as 200 elements
+        return share_out(problem, work, out, sign)
+    with nogil:
+        k = share_out(problem, work, out, sign)
+    if k < 0:
+        raise MemoryError
+    return 0
+
+
+cdef int share_out(const Problem *problem, Py_ssize_t work, void *out, void *sign) noexcept nogil:
+    cdef Py_ssize_t length = task_length(problem.n, problem.bits)
+    cdef Py_ssize_t tasks = (problem.n + length - 1) // length
+    cdef Py_ssize_t panels, items, item, each
+    cdef int threads
+    if tasks > 1 and problem.rows // problem.inner * ((problem.inner + TILE - 1) // TILE) < MOST_ALONE:
+        return share_long(problem, tasks, out, sign)
+    if problem.inner > 1:
+        panels = (problem.inner + TILE - 1) // TILE
+        items = problem.rows // problem.inner * panels
+        threads = plan(work, items)
+        if threads == 1:
+            for item in range(items):
+                reduce_panel(problem, item, panels, out, sign)
+        else:
+            for item in prange(items, schedule="dynamic", num_threads=threads):
+                reduce_panel(problem, item, panels, out, sign)
+        return 0
+    each = max(1, ITEM_WORK // problem.n)
+    if each > TILE:
+        each = each // TILE * TILE
+    items = (problem.rows + each - 1) // each
+    threads = plan(work, items)
+    if threads == 1:
+        reduce_rows(problem, 0, problem.rows, out, sign)
+    else:
+        for item in prange(items, schedule="dynamic", num_threads=threads):
+            reduce_rows(problem, item * each, min(problem.rows, (item + 1) * each), out, sign)
+    return 0
+
+
+cdef int share_long(const Problem *problem, Py_ssize_t count, void *out, void *sign) noexcept nogil:
+    # Few rows or panels, of `count` tasks each: the tasks are shared out.
+    cdef Py_ssize_t panels = (problem.inner + TILE - 1) // TILE, item, width
+    cdef Room room
+    cdef States states = states_of(&room), tasks
+    cdef Row row
+    cdef double *memory = <double *> malloc(4 * count * TILE * sizeof(double))
+    if memory == NULL:
+        return -1
+    tasks.shift = memory
+    tasks.high = memory + count * TILE
+    tasks.low = memory + 2 * count * TILE
+    tasks.size = memory + 3 * count * TILE
+    for item in range(problem.rows // problem.inner * panels):
+        row = panel_at(problem, item, panels, &width)
+        share_tasks(problem, row, width, FAST, &tasks, &states)
+        finish_columns(problem, row, width, FAST, &states, &tasks, out, sign)
+    free(memory)
+    return 0
+
+
+cdef void share_tasks(const Problem *problem, Row row, Py_ssize_t width, Care care,
+                      const States *tasks, const States *states) noexcept nogil:
+    cdef Py_ssize_t length = task_length(problem.n, problem.bits), task, k
+    cdef Py_ssize_t count = (problem.n + length - 1) // length
+    cdef int threads = plan(problem.n * width, count)
+    if threads == 1:
+        for task in range(count):
+            fold_one_task(problem, row, task, length, width, care, tasks)
+    else:
+        for task in prange(count, schedule="dynamic", num_threads=threads):
+            fold_one_task(problem, row, task, length, width, care, tasks)
+    for k in range(width):
+        copy_state(states, k, tasks, k)
+        for task in range(1, count):
+            merge(states, k, tasks, task * TILE + k)
+
+
+cdef void fold_one_task(const Problem *problem, Row row, Py_ssize_t task, Py_ssize_t length, Py_ssize_t width,
+                        Care care, const States *tasks) noexcept nogil:
+    cdef States mine
+    mine.shift = tasks.shift + task * TILE
+    mine.high = tasks.high + task * TILE
+    mine.low = tasks.low + task * TILE
+    mine.size = tasks.size + task * TILE
+    fold_panel_task(problem, row, task * length, min(problem.n, (task + 1) * length), width, care, &mine)
+
+
+# --- one plain row ----------------------------------------------------------------------------------------
+
+cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
+    # The whole of a small call on one contiguous row, 0 < n <= a block.
+    cdef const Kernels *kernels = kernels_of(bits)
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef double value, sign
+    cdef Care care = first_care(n)
+    kernels.fold_row(a, NULL, n, care, &states, 0)
+    value = finish_one(kernels, &states, 0, &sign)
+    if lacks_digits(value, states.shift[0], states.high[0], states.size[0], care, bits):
+        kernels.fold_row(a, NULL, n, EXACT, &states, 0)
+        value = finish_one(kernels, &states, 0, &sign)
+    return value

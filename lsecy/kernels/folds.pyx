@@ -1,0 +1,620 @@
+# The arithmetic of a log-sum-exp, in one text for every instruction set and element type.
+#
+# A block's terms are b exp(a - shift), where the shift is a multiple of 32, usually 0.  A sum of
+# exponentials needs no shift by its very largest term, only one that is near: float32 spans e^(+-87).
+# A multiple of 32 towards zero costs no digit, because a - shift is then exact for every term that
+# counts, and sums under equal shifts merge without rescaling.
+#
+# The shift is guessed from the block's first element, so that one look suffices; the sum itself
+# tells whether the guess was good (`accepted`).  Where it was not, `survey` finds the largest term
+# and everything infinite, and the block is folded again.  Guess and answer depend on the block's
+# own data alone, so they are the same for every layout, batch and thread.
+#
+# Order of a sum, the same in every function here: element k is added at position k mod WIDTH (EXACT
+# and SHORT: DWIDTH); FAST first adds eight terms that are WIDTH apart as a tree, in the element
+# type (equal terms add up exactly), and the trees in double; positions are joined by halving.
+
+from cpython.pycapsule cimport PyCapsule_New
+
+from lsecy.kernels.elementary cimport double_power, float_power, log_pair, pair_power, two_sum
+from lsecy.kernels.simd cimport *
+from lsecy.kernels.table cimport EXACT, FAST, SHORT, TILE, Care, Kernels, States
+
+cdef extern from "math.h" nogil:
+    const double INFINITY
+    double fabs(double)
+    double trunc(double)
+
+cdef enum:
+    TREE = 8            # terms of one tree
+    SPREAD = 16         # bound of WIDTH
+    LANES_BOUND = 16    # bound of LANES
+    HALVES_BOUND = 2    # bound of HALVES
+
+cdef double GRID = 32.0     # shifts are multiples of it
+
+
+# --- shifts ---------------------------------------------------------------------------------------
+
+cdef inline vec on_grid(vec x) noexcept nogil:
+    # The multiple of 32 next to x towards zero; 0 where x is not finite.
+    cdef vec y = magnitude(x) * splat(<real> 0.03125)
+    cdef vec magic = splat(12582912.0) if REAL_BITS == 32 else splat(<real> 6755399441055744.0)
+    cdef vec whole = (y + magic) - magic
+    cdef vec one = splat(1)
+    whole = pick(whole > y, whole - one, whole)
+    whole = pick(y < magic * splat(<real> 0.25), whole, y) * splat(<real> GRID)
+    whole = pick(x < splat(0), splat(0) - whole, whole)
+    return pick(x - x == splat(0), whole, splat(0))
+
+
+cdef inline bint accepted(double size, double shift, Py_ssize_t n) noexcept nogil:
+    # Is the shift near enough to the largest term?  With shift 0 every difference is exact, and the
+    # range of float32 is the limit: terms below 2^-126 were dropped, so the sum must be far above.
+    # Otherwise the largest term must lie on the far side of the shift, where a - shift is exact.
+    cdef double low = 0.36787944117144233 if shift > 0 else 8.673617379884035e-19    # 1/e, 2^-60
+    cdef double high = 8.0 * n if shift < 0 else 1.2676506002282294e30    # 2^100
+    return low <= size <= high
+
+
+# --- terms ----------------------------------------------------------------------------------------
+
+cdef inline vec fast_term(vec x, vec b, bint weighted) noexcept nogil:
+    # exp(x), or b exp(x) with b's exponent taken into the power of two, so that weights of any size
+    # neither overflow nor vanish.  A zero weight drops its element, NaN or not.
+    cdef vec p, k, mantissa, exponent
+    if REAL_BITS == 32:
+        float_power(x, &p, &k)
+    else:
+        double_power(half(x, 0), <dvec *> &p, <dvec *> &k)    # half: x itself
+    if not weighted:
+        return term_of_power(p, k)
+    split_power(b, &mantissa, &exponent)
+    return pick(b == splat(0), splat(0), term_of_power(p * mantissa, k + exponent))
+
+
+cdef inline void double_term(dvec x, dvec b, bint weighted, bint exact,
+                             dvec *high, dvec *low) noexcept nogil:
+    # The same in double; exact: as an unevaluated sum of two.
+    cdef dvec p, k, mantissa, exponent, product
+    cdef divec gone
+    if not exact:
+        double_power(x, &p, &k)
+        if weighted:
+            dsplit_power(b, &mantissa, &exponent)
+            high[0] = dpick(b == dsplat(0), dsplat(0), dterm_of_power(p * mantissa, k + exponent))
+        else:
+            high[0] = dterm_of_power(p, k)
+        return
+    pair_power(x, &p, low, &k)
+    if weighted:
+        dsplit_power(b, &mantissa, &exponent)
+        product = p * mantissa
+        low[0] = low[0] * mantissa - residual(product, p, mantissa)
+        p = product
+        k = k + exponent
+    gone = k < dsplat(-1100)    # below the smallest subnormal; also -inf, whose p is NaN
+    high[0] = dpick(gone, dsplat(0), dscale(p, k))
+    low[0] = dpick(gone, dsplat(0), dscale(low[0], k))
+    if weighted:
+        high[0] = dpick(b == dsplat(0), dsplat(0), high[0])
+        low[0] = dpick(b == dsplat(0), dsplat(0), low[0])
+
+
+cdef inline vec eight_terms(const real *a, Py_ssize_t a_apart, const real *b, Py_ssize_t b_apart,
+                            vec shift, int count, bint weighted, bint spread_b, vec *size) noexcept nogil:
+    # The tree sum of `count` <= 8 vectors of terms, `apart` elements from each other; missing ones
+    # count as zero.
+    cdef vec e[TREE]
+    cdef vec w = splat(0)
+    cdef int s
+    for s in range(TREE):
+        if s < count:
+            if weighted:
+                w = splat(b[s * b_apart]) if spread_b else load(b + s * b_apart)
+            e[s] = fast_term(load(a + s * a_apart) - shift, w, weighted)
+        else:
+            e[s] = splat(0)
+    if weighted:
+        size[0] = ((magnitude(e[0]) + magnitude(e[1])) + (magnitude(e[2]) + magnitude(e[3]))) + (
+            (magnitude(e[4]) + magnitude(e[5])) + (magnitude(e[6]) + magnitude(e[7])))
+    return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]))
+
+
+# --- sums in wider arithmetic -----------------------------------------------------------------------
+
+cdef inline void add_wide(vec x, dvec *high, dvec *low) noexcept nogil:
+    # float32: both halves of x to high[0], high[1] in double.  float64: x to high[0] with its
+    # rounding error to low[0].
+    cdef dvec error
+    cdef int which
+    if REAL_BITS == 64:
+        two_sum(high[0], half(x, 0), high, &error)
+        low[0] = low[0] + error
+    else:
+        for which in range(HALVES):
+            high[which] = high[which] + half(x, which)
+
+
+cdef inline void add_pair(dvec h, dvec l, dvec *high, dvec *low) noexcept nogil:
+    cdef dvec error
+    two_sum(high[0], h, high, &error)
+    low[0] = low[0] + (error + l)
+
+
+cdef inline void join_positions(double *high, double *low, double *size, int positions) noexcept nogil:
+    # One row's positions, joined by halving into position 0; the scalar twin of join_columns.
+    cdef double s, t, x, y
+    cdef int p
+    while positions > 1:
+        positions = positions // 2
+        for p in range(positions):
+            x = high[p]
+            y = high[p + positions]
+            s = x + y
+            t = s - x
+            low[p] = low[p] + (((x - (s - t)) + (y - t)) + low[p + positions])
+            high[p] = s
+            size[p] = size[p] + size[p + positions]
+
+
+cdef inline void keep(const States *states, Py_ssize_t place, double shift,
+                      double high, double low, double size) noexcept nogil:
+    # Normalised, so that `low` is a rounding error of `high`.
+    cdef double total = high + low
+    states.shift[place] = shift
+    states.high[place] = total
+    states.low[place] = (high - total) + low
+    states.size[place] = size
+
+
+# --- rows: lanes along n ------------------------------------------------------------------------------
+
+cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
+                          const States *states, Py_ssize_t place) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec size[SPREAD]
+    cdef double highs[SPREAD]
+    cdef double lows[SPREAD]
+    cdef double sizes[SPREAD]
+    cdef real a_rest[TREE * SPREAD]
+    cdef real b_rest[TREE * SPREAD]
+    cdef vec c = splat(shift), total, total_size
+    cdef Py_ssize_t i = 0, k, stripe = TREE * WIDTH
+    cdef int v, h
+    for v in range(WIDTH // DLANES):
+        high[v] = low[v] = size[v] = dsplat(0)
+    while i < n:
+        if n - i < stripe:    # padded with what adds nothing, rather than a second loop
+            for k in range(stripe):
+                a_rest[k] = a[i + k] if i + k < n else <real> -INFINITY
+                if weighted:
+                    b_rest[k] = b[i + k] if i + k < n else 0
+            a = a_rest - i
+            b = b_rest - i
+        for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
+            prefetch(<const char *> (a + i) + 4096 + k * 64)
+        for v in range(WIDTH // LANES):
+            total = eight_terms(a + i + v * LANES, WIDTH, b + i + v * LANES if weighted else b, WIDTH, c, TREE,
+                                weighted, False, &total_size)
+            add_wide(total, high + v * HALVES, low + v * HALVES)
+            if weighted:
+                for h in range(HALVES):
+                    size[v * HALVES + h] = size[v * HALVES + h] + half(total_size, h)
+        i += stripe
+    for v in range(WIDTH // DLANES):
+        dstore(highs + v * DLANES, high[v])
+        dstore(lows + v * DLANES, low[v])
+        dstore(sizes + v * DLANES, size[v] if weighted else high[v])
+    join_positions(highs, lows, sizes, WIDTH)
+    keep(states, place, shift, highs[0], lows[0], sizes[0])
+
+
+cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
+                            bint exact, const States *states, Py_ssize_t place) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec size[SPREAD]
+    cdef dvec h, l, w = dsplat(0)
+    cdef double highs[SPREAD]
+    cdef double lows[SPREAD]
+    cdef double sizes[SPREAD]
+    cdef real a_rest[SPREAD]
+    cdef real b_rest[SPREAD]
+    cdef dvec c = dsplat(shift)
+    cdef Py_ssize_t i = 0, k
+    cdef int v
+    for v in range(DWIDTH // DLANES):
+        high[v] = low[v] = size[v] = dsplat(0)
+    while i < n:
+        if n - i < DWIDTH:
+            for k in range(DWIDTH):
+                a_rest[k] = a[i + k] if i + k < n else <real> -INFINITY
+                if weighted:
+                    b_rest[k] = b[i + k] if i + k < n else 0
+            a = a_rest - i
+            b = b_rest - i
+        for v in range(DWIDTH // DLANES):
+            if weighted:
+                w = load_double(b + i + v * DLANES)
+            double_term(load_double(a + i + v * DLANES) - c, w, weighted, exact, &h, &l)
+            if exact:
+                add_pair(h, l, high + v, low + v)
+            else:
+                high[v] = high[v] + h
+            if weighted:
+                size[v] = size[v] + dmagnitude(h)
+        i += DWIDTH
+    for v in range(DWIDTH // DLANES):
+        dstore(highs + v * DLANES, high[v])
+        dstore(lows + v * DLANES, low[v])
+        dstore(sizes + v * DLANES, size[v] if weighted else high[v])
+    join_positions(highs, lows, sizes, DWIDTH)
+    keep(states, place, shift, highs[0], lows[0], sizes[0])
+
+
+cdef inline void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care care,
+                          const States *states, Py_ssize_t place) noexcept nogil:
+    # Every combination of constants is a loop of its own.
+    if care == FAST:
+        if b == NULL:
+            fast_row(a, b, n, shift, False, states, place)
+        else:
+            fast_row(a, b, n, shift, True, states, place)
+    elif care == SHORT and REAL_BITS == 32:
+        if b == NULL:
+            double_row(a, b, n, shift, False, False, states, place)
+        else:
+            double_row(a, b, n, shift, True, False, states, place)
+    elif b == NULL:
+        double_row(a, b, n, shift, False, True, states, place)
+    else:
+        double_row(a, b, n, shift, True, True, states, place)
+
+
+# --- columns: lanes across inner -----------------------------------------------------------------------
+
+cdef inline Py_ssize_t column_of(Py_ssize_t vector, Py_ssize_t lanes, Py_ssize_t width) noexcept nogil:
+    # Where the vector starts: the last one steps back to stay inside, and does some columns twice.
+    return vector * lanes if (vector + 1) * lanes <= width else width - lanes
+
+
+cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+                              bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                              bint weighted, const States *states) noexcept nogil:
+    # Sums stand in L1, one per position and column: they are touched once in eight terms.
+    cdef double high[SPREAD * TILE]
+    cdef double low[SPREAD * TILE]
+    cdef double size[SPREAD * TILE]
+    cdef dvec h[HALVES_BOUND]
+    cdef dvec l[HALVES_BOUND]
+    cdef dvec joined[SPREAD]
+    cdef dvec joined_low[SPREAD]
+    cdef dvec joined_size[SPREAD]
+    cdef vec total, total_size
+    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t row, first, j, place, v, k
+    cdef int count, which, p, positions
+    for k in range(WIDTH * TILE):
+        high[k] = 0
+        if REAL_BITS == 64:
+            low[k] = 0
+        if weighted:
+            size[k] = 0
+    first = 0
+    while first < n:
+        for p in range(WIDTH):
+            row = first + p
+            if row >= n:
+                break
+            count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+            for v in range(vectors):
+                j = column_of(v, LANES, width)
+                place = p * TILE + v * LANES
+                if count == TREE:
+                    total = eight_terms(a + row * a_step + j, a_step * WIDTH,
+                                        b + row * b_step + (0 if spread_b else j) if weighted else b,
+                                        b_step * WIDTH, load(shift + j), TREE, weighted, spread_b, &total_size)
+                else:
+                    total = eight_terms(a + row * a_step + j, a_step * WIDTH,
+                                        b + row * b_step + (0 if spread_b else j) if weighted else b,
+                                        b_step * WIDTH, load(shift + j), count, weighted, spread_b, &total_size)
+                for which in range(HALVES):
+                    h[which] = dload(high + place + which * DLANES)
+                l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
+                add_wide(total, h, l)
+                for which in range(HALVES):
+                    dstore(high + place + which * DLANES, h[which])
+                if REAL_BITS == 64:
+                    dstore(low + place, l[0])
+                if weighted:
+                    for which in range(HALVES):
+                        dstore(size + place + which * DLANES,
+                               dload(size + place + which * DLANES) + half(total_size, which))
+        first += TREE * WIDTH
+    for v in range(vectors):
+        for which in range(HALVES):
+            place = v * LANES + which * DLANES
+            for p in range(WIDTH):
+                joined[p] = dload(high + p * TILE + place)
+                joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
+                joined_size[p] = dload(size + p * TILE + place) if weighted else joined[p]
+            join_columns(joined, joined_low, joined_size, WIDTH)
+            j = column_of(v, LANES, width) + which * DLANES
+            keep_columns(states, j, load_double(shift + j), joined[0], joined_low[0], joined_size[0])
+
+
+cdef inline void join_columns(dvec *high, dvec *low, dvec *size, Py_ssize_t positions) noexcept nogil:
+    cdef Py_ssize_t p
+    while positions > 1:
+        positions = positions // 2
+        for p in range(positions):
+            add_pair(high[p + positions], low[p + positions], high + p, low + p)
+            size[p] = size[p] + size[p + positions]
+
+
+cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift,
+                              dvec high, dvec low, dvec size) noexcept nogil:
+    cdef dvec total = high + low
+    dstore(states.shift + place, shift)
+    dstore(states.high + place, total)
+    dstore(states.low + place, (high - total) + low)
+    dstore(states.size + place, size)
+
+
+cdef inline void double_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+                                bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                                bint weighted, bint exact, const States *states) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec size[SPREAD]
+    cdef dvec h, l, c, w = dsplat(0)
+    cdef Py_ssize_t vectors = (width + DLANES - 1) // DLANES
+    cdef Py_ssize_t v, j, row, positions = 1
+    cdef Py_ssize_t p
+    while positions < DWIDTH and positions < n:
+        positions *= 2
+    for v in range(vectors):
+        j = column_of(v, DLANES, width)
+        c = load_double(shift + j)
+        for p in range(positions):
+            high[p] = low[p] = size[p] = dsplat(0)
+            row = p
+            while row < n:
+                if weighted:
+                    w = dsplat(b[row * b_step]) if spread_b else load_double(b + row * b_step + j)
+                double_term(load_double(a + row * a_step + j) - c, w, weighted, exact, &h, &l)
+                if exact:
+                    add_pair(h, l, high + p, low + p)
+                else:
+                    high[p] = high[p] + h
+                if weighted:
+                    size[p] = size[p] + dmagnitude(h)
+                row += DWIDTH
+            if not weighted:
+                size[p] = high[p]
+        join_columns(high, low, size, positions)
+        keep_columns(states, j, c, high[0], low[0], size[0])
+
+
+cdef inline void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+                              Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                              Care care, const States *states) noexcept nogil:
+    if care == FAST:
+        if b == NULL:
+            fast_columns(a, a_step, b, b_step, False, n, width, shift, False, states)
+        else:
+            fast_columns(a, a_step, b, b_step, b_inner == 0, n, width, shift, True, states)
+    elif care == SHORT and REAL_BITS == 32:
+        if b == NULL:
+            double_columns(a, a_step, b, b_step, False, n, width, shift, False, False, states)
+        else:
+            double_columns(a, a_step, b, b_step, b_inner == 0, n, width, shift, True, False, states)
+    elif b == NULL:
+        double_columns(a, a_step, b, b_step, False, n, width, shift, False, True, states)
+    else:
+        double_columns(a, a_step, b, b_step, b_inner == 0, n, width, shift, True, True, states)
+
+
+# --- guess, look, and look again ------------------------------------------------------------------------
+
+cdef inline void survey(vec x, vec b, bint weighted, vec *peak, vec *special) noexcept nogil:
+    # peak     the largest kept finite a + log|b|, to within log 2
+    # special  the sum of the kept terms that are infinite or NaN: 0 where there is none
+    cdef vec mantissa, exponent, term, zero = splat(0), infinity = splat(<real> INFINITY)
+    cdef vec value = x
+    if weighted:
+        split_power(b, &mantissa, &exponent)
+        term = pick(x == zero - infinity, zero, pick(x - x == zero, splat(1), x))    # exp(x), coarsely
+        term = pick((x - x == zero) & (b - b == zero), zero, b * term)
+        term = pick((x == zero - infinity) & (b - b == zero), zero, term)
+        special[0] = special[0] + pick(b == zero, zero, term)
+        value = x + exponent * splat(<real> 0.6931471805599453)
+        value = pick(b == zero, zero - infinity, pick(b - b == zero, value, zero - infinity))
+    else:
+        special[0] = special[0] + pick((x - x == zero), zero, pick(x == zero - infinity, zero, x))
+    peak[0] = at_least(pick(x - x == zero, value, zero - infinity), peak[0])
+
+
+cdef inline bint settled(double peak, double special, const States *states, Py_ssize_t place) noexcept nogil:
+    # Keeps the state of a block that holds infinite or NaN terms, or none at all.
+    if special != 0:
+        keep(states, place, INFINITY, special, 0, fabs(special))
+        states.low[place] = 0
+        return True
+    if peak == -INFINITY:
+        keep(states, place, -INFINITY, 0, 0, 0)
+        return True
+    return False
+
+
+cdef void fold_row(const void *a_start, const void *b_start, Py_ssize_t n, Care care,
+                   const States *states, Py_ssize_t place) noexcept nogil:
+    cdef const real *a = <const real *> a_start
+    cdef const real *b = <const real *> b_start
+    cdef real shift = lane(on_grid(splat(a[0])), 0)
+    cdef real a_rest[SPREAD]
+    cdef real b_rest[SPREAD]
+    cdef vec peak = splat(<real> -INFINITY), special = splat(0)
+    cdef double largest = -INFINITY, strange = 0
+    cdef Py_ssize_t i = 0, k
+    look_row(a, b, n, shift, care, states, place)
+    if accepted(states.size[place], shift, n):
+        return
+    while i < n:
+        if n - i < LANES:
+            for k in range(LANES):
+                a_rest[k] = a[i + k] if i + k < n else <real> -INFINITY
+                b_rest[k] = b[i + k] if b != NULL and i + k < n else 0
+            survey(load(a_rest), load(b_rest), b != NULL, &peak, &special)
+        elif b != NULL:
+            survey(load(a + i), load(b + i), True, &peak, &special)
+        else:
+            survey(load(a + i), peak, False, &peak, &special)
+        i += LANES
+    for k in range(LANES):
+        largest = max(largest, lane(peak, k))
+        strange = strange + lane(special, k)
+    if not settled(largest, strange, states, place):
+        shift = lane(on_grid(splat(<real> largest)), 0)
+        look_row(a, b, n, shift, care, states, place)
+
+
+cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_start, Py_ssize_t b_step,
+                       Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, Care care,
+                       const States *states) noexcept nogil:
+    cdef const real *a = <const real *> a_start
+    cdef const real *b = <const real *> b_start
+    cdef real shift[TILE]
+    cdef real largest[TILE]
+    cdef real strange[TILE]
+    cdef vec peak, special, old, new, w = splat(0)
+    cdef Py_ssize_t j, v, row, k, vectors = (width + LANES - 1) // LANES
+    cdef bint again = False
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        store(shift + j, on_grid(load(a + j)))
+    look_columns(a, a_step, b, b_step, b_inner, n, width, shift, care, states)
+    for j in range(width):
+        again = again or not accepted(states.size[j], shift[j], n)
+    if not again:
+        return
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        peak = splat(<real> -INFINITY)
+        special = splat(0)
+        for row in range(n):
+            if b != NULL:
+                w = splat(b[row * b_step]) if b_inner == 0 else load(b + row * b_step + j)
+            survey(load(a + row * a_step + j), w, b != NULL, &peak, &special)
+        store(largest + j, peak)
+        store(strange + j, special)
+    for j in range(width):    # a good guess stays, so that a column's bits are its own
+        if accepted(states.size[j], shift[j], n):
+            strange[j] = 0
+            largest[j] = shift[j]
+        else:
+            shift[j] = lane(on_grid(splat(largest[j])), 0)
+    look_columns(a, a_step, b, b_step, b_inner, n, width, shift, care, states)
+    for j in range(width):
+        settled(largest[j], strange[j], states, j)
+
+
+# --- finish, transpose ------------------------------------------------------------------------------------
+
+cdef void finish(const States *states, Py_ssize_t count, double *value, double *sign) noexcept nogil:
+    cdef dvec high, low, size, result, zero = dsplat(0), infinity = dsplat(INFINITY)
+    cdef divec negative, ordinary
+    cdef Py_ssize_t i = 0
+    while i < count:
+        high = dload(states.high + i)
+        low = dload(states.low + i)
+        negative = high < zero
+        size = dmagnitude(high)
+        ordinary = (size > zero) & (size < infinity)
+        result = log_pair(dpick(ordinary, size, dsplat(1)), dpick(negative, zero - low, low),
+                          dload(states.shift + i))
+        result = dpick(ordinary, result, dpick(size == zero, zero - infinity, size))
+        dstore(value + i, result)
+        dstore(sign + i, dpick(size > zero, dpick(negative, dsplat(-1), dsplat(1)), size))
+        i += DLANES
+
+
+cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
+                    Py_ssize_t readable, void *target) noexcept nogil:
+    # Perfect unshuffles: splitting neighbours into even and odd elements log2(m) times turns m
+    # vectors that hold LANES rows of m elements into m vectors that hold a column each.
+    cdef const real *rows = <const real *> start
+    cdef real *tile = <real *> target
+    cdef vec x[LANES_BOUND]
+    cdef vec y[LANES_BOUND]
+    cdef real edge[LANES_BOUND]
+    cdef Py_ssize_t first, column, wide, i, k, at, rounds, here
+    cdef bint dense = step == n and (n & (n - 1)) == 0 and n <= LANES
+    first = 0
+    while first < count:
+        here = min(LANES, count - first)
+        column = 0
+        while column < n:
+            wide = n if dense else LANES
+            for i in range(wide):
+                at = first * step + i * LANES if dense else (first + i) * step + column
+                if not dense and i >= here:
+                    x[i] = x[0]
+                elif at + LANES <= readable:
+                    x[i] = load(rows + at)
+                else:
+                    for k in range(LANES):
+                        edge[k] = rows[at + k] if at + k < readable else 0
+                    x[i] = load(edge)
+            rounds = 1
+            while rounds < wide:
+                for i in range(wide // 2):
+                    y[i] = evens(x[2 * i], x[2 * i + 1])
+                    y[i + wide // 2] = odds(x[2 * i], x[2 * i + 1])
+                for i in range(wide):
+                    x[i] = y[i]
+                rounds *= 2
+            for i in range(min(wide, n - column)):
+                store(tile + (column + i) * TILE + first, x[i])
+            column += wide
+        first += LANES
+
+
+# --- the table --------------------------------------------------------------------------------------------
+
+cdef Kernels kernels
+kernels.real_bytes = sizeof(real)
+kernels.lanes = LANES
+kernels.fold_row = fold_row
+kernels.fold_columns = fold_columns
+kernels.finish = finish
+kernels.transpose = transpose
+table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
+
+
+# Doors for the tests: the elementary functions alone, lane by lane.
+
+def exp(const real[:] x, real[:] out):
+    """out[i] = exp(x[i]) as the FAST fold computes it."""
+    cdef Py_ssize_t i
+    for i in range(x.shape[0]):
+        out[i] = lane(fast_term(splat(x[i]), splat(0), False), 0)
+
+
+def exp_pair(const double[:] x, double[:] high, double[:] low):
+    """high[i] + low[i] = exp(x[i]) as the EXACT fold computes it."""
+    cdef Py_ssize_t i
+    cdef dvec h, l
+    for i in range(x.shape[0]):
+        double_term(dsplat(x[i]), dsplat(0), False, True, &h, &l)
+        high[i] = dlane(h, 0)
+        low[i] = dlane(l, 0)
+
+
+def log_pair_sum(const double[:] high, const double[:] low, const double[:] shift, double[:] out):
+    """out[i] = shift[i] + log(high[i] + low[i])."""
+    cdef Py_ssize_t i
+    for i in range(high.shape[0]):
+        out[i] = dlane(log_pair(dsplat(high[i]), dsplat(low[i]), dsplat(shift[i])), 0)

@@ -1,0 +1,303 @@
+/* The only file that knows compilers and instruction sets.
+ *
+ * The build compiles every kernel source once per (instruction set, element type) and says which by
+ *     -DREAL_BITS=32 | 64      the element type `real`
+ *     -DSCALAR_ARM             no vectors at all: the readable oracle, and compilers without GNU vectors
+ * and by that set's own flags.  From them follow
+ *     vec    a vector of `real` of the machine's native width, LANES long
+ *     dvec   a vector of double of the same number of bytes, DLANES long
+ * on which + - * / and comparisons work lane by lane.  A vector wider than the machine is never
+ * used: compilers lower those badly.  What the language has no operator for stands below.
+ *
+ * WIDTH elements (64 bytes on every instruction set) are one position row of a sum: element k of a
+ * block is always added at position k mod WIDTH, so the order of a sum does not depend on the
+ * vector's length.
+ */
+#ifndef LSECY_SIMD_H
+#define LSECY_SIMD_H
+
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __FAST_MATH__
+#error "fast-math deletes the range reduction of exp, infinities and NaN"
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+#if REAL_BITS == 32
+typedef float real;
+typedef int32_t integer;
+#else
+typedef double real;
+typedef int64_t integer;
+#endif
+#define POSITIONS_BYTES 64
+#define WIDTH (POSITIONS_BYTES / (ptrdiff_t)sizeof(real))
+#define DWIDTH (POSITIONS_BYTES / (ptrdiff_t)sizeof(double))
+
+#if defined(SCALAR_ARM) || !defined(__GNUC__)
+#define VECTOR_BYTES 0
+#elif defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+#if VECTOR_BYTES
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+#define LANES (VECTOR_BYTES * 8 / REAL_BITS)
+#define DLANES (VECTOR_BYTES / 8)
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef integer ivec __attribute__((vector_size(VECTOR_BYTES)));
+typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t divec __attribute__((vector_size(VECTOR_BYTES)));
+typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef double loose_dvec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(double)), may_alias));
+INLINE vec splat(real x) { return x - (vec){0}; }
+INLINE dvec dsplat(double x) { return x - (dvec){0}; }
+INLINE real lane(vec x, ptrdiff_t k) { return x[k]; }
+INLINE double dlane(dvec x, ptrdiff_t k) { return x[k]; }
+INLINE vec load(const real *p) { return *(const loose_vec *)p; }
+INLINE dvec dload(const double *p) { return *(const loose_dvec *)p; }
+INLINE void store(real *p, vec x) { *(loose_vec *)p = x; }
+INLINE void dstore(double *p, dvec x) { *(loose_dvec *)p = x; }
+/* A mask has all bits of a lane set or none; pick takes `yes` where it is set. */
+#define PICK(type, bits) return (type)(((bits)yes & mask) | ((bits)no & ~mask))
+INLINE vec pick(ivec mask, vec yes, vec no) { PICK(vec, ivec); }
+INLINE dvec dpick(divec mask, dvec yes, dvec no) { PICK(dvec, divec); }
+INLINE int dany(divec mask) {
+    int64_t all = 0;
+    for (int k = 0; k < DLANES; k++) all |= mask[k];
+    return all != 0;
+}
+#else
+#define LANES 1
+#define DLANES 1
+typedef real vec;
+typedef integer ivec;
+typedef double dvec;
+typedef int64_t divec;
+INLINE vec splat(real x) { return x; }
+INLINE dvec dsplat(double x) { return x; }
+INLINE real lane(vec x, ptrdiff_t k) { return (void)k, x; }
+INLINE double dlane(dvec x, ptrdiff_t k) { return (void)k, x; }
+INLINE vec load(const real *p) { return *p; }
+INLINE dvec dload(const double *p) { return *p; }
+INLINE void store(real *p, vec x) { *p = x; }
+INLINE void dstore(double *p, dvec x) { *p = x; }
+INLINE vec pick(ivec mask, vec yes, vec no) { return mask ? yes : no; }
+INLINE dvec dpick(divec mask, dvec yes, dvec no) { return mask ? yes : no; }
+INLINE int dany(divec mask) { return mask != 0; }
+#endif
+
+/* Reinterpretation of bits, for both kinds of arms. */
+INLINE ivec bits_of(vec x) { ivec r; memcpy(&r, &x, sizeof r); return r; }
+INLINE vec from_bits(ivec x) { vec r; memcpy(&r, &x, sizeof r); return r; }
+INLINE divec dbits_of(dvec x) { divec r; memcpy(&r, &x, sizeof r); return r; }
+INLINE dvec dfrom_bits(divec x) { dvec r; memcpy(&r, &x, sizeof r); return r; }
+
+/* The bound where x lies beyond it, else x; NaN stays NaN (x is the second operand of the x86
+ * instruction, which is what it returns when the two cannot be compared). */
+#if VECTOR_BYTES == 64
+INLINE dvec dat_least(dvec x, dvec y) { return (dvec)_mm512_max_pd((__m512d)y, (__m512d)x); }
+INLINE dvec dat_most(dvec x, dvec y) { return (dvec)_mm512_min_pd((__m512d)y, (__m512d)x); }
+#else
+INLINE dvec dat_least(dvec x, dvec y) { return dpick(x < y, y, x); }
+INLINE dvec dat_most(dvec x, dvec y) { return dpick(x > y, y, x); }
+#endif
+#if REAL_BITS == 64
+INLINE vec at_least(vec x, vec y) { return dat_least(x, y); }
+INLINE vec at_most(vec x, vec y) { return dat_most(x, y); }
+#elif VECTOR_BYTES == 64
+INLINE vec at_least(vec x, vec y) { return (vec)_mm512_max_ps((__m512)y, (__m512)x); }
+INLINE vec at_most(vec x, vec y) { return (vec)_mm512_min_ps((__m512)y, (__m512)x); }
+#else
+INLINE vec at_least(vec x, vec y) { return pick(x < y, y, x); }
+INLINE vec at_most(vec x, vec y) { return pick(x > y, y, x); }
+#endif
+INLINE vec magnitude(vec x) { return from_bits(bits_of(x) & ~bits_of(splat((real)-0.0))); }
+INLINE dvec dmagnitude(dvec x) { return dfrom_bits(dbits_of(x) & ~dbits_of(dsplat(-0.0))); }
+
+/* x * 2^k for a term of a sum: exactly 0 where it would be subnormal, too large to be accepted where
+ * it would overflow, NaN where x or k is NaN.  k is a whole number; with REGISTER_TABLE its fraction
+ * is dropped: floor(k). */
+#if VECTOR_BYTES == 64
+INLINE dvec dterm_of_power(dvec x, dvec k) {
+    __mmask8 kept = _mm512_cmp_pd_mask((__m512d)k, _mm512_set1_pd(-1022), _CMP_NLT_UQ);
+    return (dvec)_mm512_maskz_scalef_pd(kept, (__m512d)x, (__m512d)k);
+}
+#else
+INLINE dvec dterm_of_power(dvec x, dvec k) {
+    /* Adding 1.5 * 2^52 leaves k in the low bits, from where it becomes an exponent. */
+    dvec bounded = dat_most(dat_least(k, dsplat(-1022)), dsplat(1023));
+    dvec power = dfrom_bits((dbits_of(bounded + dsplat(0x1.8p52)) + 1023) << 52);
+    return dpick(k < dsplat(-1022), dsplat(0), x * power);
+}
+#endif
+#if REAL_BITS == 64
+INLINE vec term_of_power(vec x, vec k) { return dterm_of_power(x, k); }
+#elif VECTOR_BYTES == 64
+INLINE vec term_of_power(vec x, vec k) {
+    __mmask16 kept = _mm512_cmp_ps_mask((__m512)k, _mm512_set1_ps(-126), _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_ps(kept, (__m512)x, (__m512)k);
+}
+#else
+INLINE vec term_of_power(vec x, vec k) {
+    vec bounded = at_most(at_least(k, splat(-126)), splat(127));
+    vec power = from_bits((bits_of(bounded + splat(0x1.8p23f)) + 127) << 23);
+    return pick(k < splat(-126), splat(0), x * power);
+}
+#endif
+
+/* x * 2^k for whole k, rounded once where the result is subnormal; infinite on overflow. */
+#if VECTOR_BYTES == 64
+INLINE dvec dscale(dvec x, dvec k) { return (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)k); }
+#else
+INLINE dvec dpower(dvec k) {
+    divec shifted = dbits_of(k + dsplat(0x1.8p52));
+    return dfrom_bits((shifted + 1023) << 52);
+}
+INLINE dvec dscale(dvec x, dvec k) {
+    /* Large steps first while the value is normal; the last step alone may round. */
+    k = dat_most(dat_least(k, dsplat(-2200)), dsplat(2200));
+    dvec third = (k * (1.0 / 3) + dsplat(0x1.8p52)) - dsplat(0x1.8p52);
+    dvec rest = k - third - third;
+    dvec up = dpick(k > 0, rest, third), last = dpick(k > 0, third, rest);
+    return ((x * dpower(third)) * dpower(up)) * dpower(last);
+}
+#endif
+
+/* x = mantissa * 2^exponent with 1 <= |mantissa| < 2; zero, infinity and NaN are their own mantissa
+ * with exponent 0.  A subnormal is first made normal by an exact multiplication. */
+#if VECTOR_BYTES
+#define TO_REAL(x, type) __builtin_convertvector(x, type)
+#else
+#define TO_REAL(x, type) ((type)(x))
+#endif
+#define SPLIT_POWER(name, vec, ivec, splat, pick, magnitude, bits_of, from_bits, scalar, normal, digits, bias) \
+    INLINE void name(vec x, vec *mantissa, vec *exponent) {                                                \
+        ivec tiny = magnitude(x) < splat(normal);                                                          \
+        vec scaled = pick(tiny, x * splat((scalar)(1LL << (digits + 1))), x);                              \
+        ivec none = bits_of(splat(0));                                                                     \
+        ivec field = (bits_of(scaled) >> digits) & (none + (2 * bias + 1));                                \
+        ivec rest = bits_of(scaled) & ~((none + (2 * bias + 1)) << digits);                                \
+        vec power = TO_REAL(field, vec) - splat(bias) - pick(tiny, splat(digits + 1), splat(0));           \
+        ivec ordinary = (x - x == splat(0)) & (x != splat(0));                                             \
+        *mantissa = pick(ordinary, from_bits(rest | bits_of(splat(1))), x);                                \
+        *exponent = pick(ordinary, power, splat(0));                                                       \
+    }
+SPLIT_POWER(dsplit_power, dvec, divec, dsplat, dpick, dmagnitude, dbits_of, dfrom_bits, double, DBL_MIN, 52, 1023)
+#if REAL_BITS == 64
+INLINE void split_power(vec x, vec *mantissa, vec *exponent) { dsplit_power(x, mantissa, exponent); }
+#else
+SPLIT_POWER(split_power, vec, ivec, splat, pick, magnitude, bits_of, from_bits, float, FLT_MIN, 23, 127)
+#endif
+/* c - a * b, rounded once.  Never written as an expression: a compiler may or may not fuse it. */
+#if VECTOR_BYTES == 64
+INLINE dvec residual(dvec c, dvec a, dvec b) { return (dvec)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+#elif VECTOR_BYTES == 32 && defined(__FMA__)
+INLINE dvec residual(dvec c, dvec a, dvec b) { return (dvec)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+#else
+INLINE dvec high_half(dvec x) { /* the upper 26 bits, cut, not rounded */
+    return dfrom_bits(dbits_of(x) & ~(((dbits_of(dsplat(0)) + 1) << 27) - 1));
+}
+INLINE dvec residual(dvec c, dvec a, dvec b) { /* Dekker 1971: the partial products are exact */
+    dvec ah = high_half(a), bh = high_half(b), al = a - ah, bl = b - bh;
+    return (((c - ah * bh) - ah * bl) - al * bh) - al * bl;
+}
+#endif
+
+/* The two (float: first and second half of the lanes; double: the same vector, nothing) in double. */
+#if REAL_BITS == 64
+#define HALVES 1
+INLINE dvec half(vec x, int which) { return (void)which, x; }
+#elif VECTOR_BYTES == 0
+#define HALVES 1
+INLINE dvec half(vec x, int which) { return (void)which, (dvec)x; }
+#else
+#define HALVES 2
+typedef float half_vec __attribute__((vector_size(VECTOR_BYTES / 2)));
+INLINE dvec half(vec x, int which) {
+#if VECTOR_BYTES == 64
+    __m256 part = which ? _mm512_extractf32x8_ps((__m512)x, 1) : _mm512_castps512_ps256((__m512)x);
+    return (dvec)_mm512_cvtps_pd(part);
+#else
+    half_vec parts[2];
+    memcpy(parts, &x, sizeof x);
+    return __builtin_convertvector(parts[which], dvec);
+#endif
+}
+#endif
+/* DLANES elements starting at p, in double. */
+#if REAL_BITS == 64
+INLINE dvec load_double(const real *p) { return load(p); }
+#elif VECTOR_BYTES == 0
+INLINE dvec load_double(const real *p) { return (dvec)*p; }
+#elif VECTOR_BYTES == 64
+INLINE dvec load_double(const real *p) { return (dvec)_mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+#else
+INLINE dvec load_double(const real *p) {
+    half_vec part;
+    memcpy(&part, p, sizeof part);
+    return __builtin_convertvector(part, dvec);
+}
+#endif
+
+/* A table of 16 numbers in two registers, looked up by the low four bits of z: only where one
+ * instruction does it. */
+#if VECTOR_BYTES == 64
+#define REGISTER_TABLE 1
+INLINE dvec lookup(const double *table, dvec z) {
+    return (dvec)_mm512_permutex2var_pd(_mm512_loadu_pd(table), (__m512i)z, _mm512_loadu_pd(table + 8));
+}
+#else
+#define REGISTER_TABLE 0
+INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
+#endif
+
+#if defined(__GNUC__)
+#define prefetch(p) __builtin_prefetch(p)
+#else
+#define prefetch(p) ((void)(p))
+#endif
+
+/* Splits the elements of two neighbouring vectors into those of even and those of odd index. */
+#if LANES > 1
+#if LANES == 16
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif LANES == 8
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#elif LANES == 4
+#define EVENS 0, 2, 4, 6
+#define ODDS 1, 3, 5, 7
+#else
+#define EVENS 0, 2
+#define ODDS 1, 3
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+INLINE vec evens(vec a, vec b) { return __builtin_shufflevector(a, b, EVENS); }
+INLINE vec odds(vec a, vec b) { return __builtin_shufflevector(a, b, ODDS); }
+#else
+INLINE vec evens(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){EVENS}); }
+INLINE vec odds(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){ODDS}); }
+#endif
+#else
+INLINE vec evens(vec a, vec b) { return (void)b, a; }
+INLINE vec odds(vec a, vec b) { return (void)a, b; }
+#endif
+
+#endif

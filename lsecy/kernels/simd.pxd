@@ -1,0 +1,55 @@
+# simd.h as Cython sees it.  A vector is declared as a number, because + - * / and comparisons work
+# on it lane by lane; a mask as an int.
+
+cdef extern from "simd.h" nogil:
+    ctypedef float real
+    ctypedef float vec
+    ctypedef double dvec
+    ctypedef int ivec
+    ctypedef int divec
+    enum:
+        REAL_BITS
+        LANES
+        DLANES
+        HALVES
+        WIDTH
+        DWIDTH
+        REGISTER_TABLE
+    vec splat(real x)
+    dvec dsplat(double x)
+    real lane(vec x, Py_ssize_t k)
+    double dlane(dvec x, Py_ssize_t k)
+    vec load(const real *p)
+    dvec dload(const double *p)
+    dvec load_double(const real *p)
+    void store(real *p, vec x)
+    void dstore(double *p, dvec x)
+    vec pick(ivec mask, vec yes, vec no)
+    dvec dpick(divec mask, dvec yes, dvec no)
+    bint dany(divec mask)
+    vec at_least(vec x, vec y)
+    dvec dat_least(dvec x, dvec y)
+    vec magnitude(vec x)
+    dvec dmagnitude(dvec x)
+    vec term_of_power(vec x, vec k)
+    dvec dterm_of_power(dvec x, dvec k)
+    dvec dscale(dvec x, dvec k)
+    void split_power(vec x, vec *mantissa, vec *exponent)
+    void dsplit_power(dvec x, dvec *mantissa, dvec *exponent)
+    dvec residual(dvec c, dvec a, dvec b)
+    dvec half(vec x, int which)
+    dvec lookup(const double *table, dvec z)
+    void prefetch(const void *p)
+    vec evens(vec a, vec b)
+    vec odds(vec a, vec b)
+
+cdef extern from "coefficients.h" nogil:
+    const float LN2_HIGH_FLOAT
+    const float LN2_LOW_FLOAT
+    const double LN2_HIGH_DOUBLE
+    const double LN2_LOW_DOUBLE
+    const float EXP_FLOAT[5]
+    const double EXP_SIXTEENTH[5]
+    const double EXP_DOUBLE[11]
+    const double LOG_TAIL[9]
+    const double SIXTEENTHS[16]

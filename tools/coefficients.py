@@ -1,0 +1,102 @@
+"""Prints lsecy/kernels/coefficients.h: every constant of the kernels, and where it comes from.
+
+    python tools/coefficients.py > lsecy/kernels/coefficients.h
+
+The polynomials are near-minimax: they interpolate at Chebyshev nodes, in 60 digits, the part of
+the function that the kernel leaves to the polynomial, weighted so that the error of the whole
+function is relative; then each coefficient is rounded once.  The error printed beside each set is
+measured on the rounded coefficients, in exact arithmetic, over 4000 points.
+"""
+
+import struct
+
+import mpmath as mp
+
+mp.mp.dps = 60
+LN2 = mp.log(2)
+
+
+def to_float(x):
+    return struct.unpack("f", struct.pack("f", float(x)))[0]
+
+
+def rounders():
+    return {"float": to_float, "double": float}
+
+
+def leading_bits(x, bits):
+    """x rounded to `bits` significant bits, so that a whole number of the spare bits times it is exact."""
+    exponent = int(mp.floor(mp.log(abs(x), 2)))
+    scale = mp.mpf(2) ** (bits - 1 - exponent)
+    return mp.nint(x * scale) / scale
+
+
+def interpolate(function, low, high, degree):
+    """Coefficients, lowest first, of the polynomial through the Chebyshev nodes of [low, high]."""
+    nodes = [
+        (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * k + 1) / (2 * degree + 2))
+        for k in range(degree + 1)
+    ]
+    rows = mp.matrix([[node**power for power in range(degree + 1)] for node in nodes])
+    return list(mp.lu_solve(rows, mp.matrix([function(node) for node in nodes])))
+
+
+def exp_tail(r):
+    """(exp(r) - 1 - r) / r^2"""
+    if abs(r) < mp.mpf(10) ** -12:
+        return mp.mpf(1) / 2 + r / 6
+    return (mp.exp(r) - 1 - r) / r**2
+
+
+def log_tail(z):
+    """(log((1 + s) / (1 - s)) - 2 s) / s^3 with s = sqrt(z)"""
+    if z < mp.mpf(10) ** -12:
+        return mp.mpf(2) / 3 + 2 * z / 5
+    s = mp.sqrt(z)
+    return (mp.log((1 + s) / (1 - s)) - 2 * s) / s**3
+
+
+def worst(error, low, high, points=4000):
+    return max(abs(error(low + (high - low) * (k + mp.mpf(1) / 2) / points)) for k in range(points))
+
+
+def polynomial(coefficients, x):
+    return mp.polyval(list(reversed([mp.mpf(c) for c in coefficients])), x)
+
+
+def show(name, kind, coefficients):
+    values = ", ".join(c.hex() + ("f" if kind == "float" else "") for c in coefficients)
+    print(f"static const {kind} {name}[] = {{{values}}};")
+
+
+def exp_set(name, kind, reach, degree):
+    tail = [rounders()[kind](c) for c in interpolate(exp_tail, -reach, reach, degree)]
+    error = worst(lambda r: (1 + r + r**2 * polynomial(tail, r)) / mp.exp(r) - 1, -reach, reach)
+    print(f"\n/* exp(r) = 1 + r + r^2 Q(r), |r| <= {mp.nstr(reach, 6)}: relative error 2^{mp.nstr(mp.log(error, 2), 4)} */")
+    show(name, kind, tail)
+
+
+def main():
+    print("/* Made by tools/coefficients.py, which says how; do not edit. */")
+    print("#ifndef LSECY_COEFFICIENTS_H\n#define LSECY_COEFFICIENTS_H\n")
+    print("/* ln 2 in two parts: whole k times the first is exact, |k| < 2^10 (float: 14 bits; double: 38, with k in 16ths). */")
+    for kind, bits in (("float", 14), ("double", 38)):
+        high = leading_bits(LN2, bits)
+        suffix = "f" if kind == "float" else ""
+        print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
+        print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
+    exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
+    exp_set("EXP_SIXTEENTH", "double", LN2 / 32, 4)
+    exp_set("EXP_DOUBLE", "double", LN2 / 2, 10)
+    high = mp.mpf("0.02944")
+    tail = [float(c) for c in interpolate(log_tail, mp.mpf(0), high, 8)]
+    error = worst(lambda z: z * (polynomial(tail, z) - log_tail(z)) / 2, mp.mpf(0), high)
+    print(f"\n/* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= {mp.nstr(high, 6)}: relative error 2^{mp.nstr(mp.log(error, 2), 4)} */")
+    show("LOG_TAIL", "double", tail)
+    print("\n/* 2^(j / 16), j = 0 .. 15 */")
+    show("SIXTEENTHS", "double", [float(mp.mpf(2) ** (mp.mpf(j) / 16)) for j in range(16)])
+    print("\n#endif")
+
+
+if __name__ == "__main__":
+    main()
