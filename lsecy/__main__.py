@@ -124,6 +124,11 @@ def main(arguments=None):
         warnings.simplefilter("ignore")
         for line in table(CASES, seconds=0.03 if quick else 0.4):
             print(line, flush=True)
+    if lsecy.get_num_threads() > 1:
+        print(
+            "\nThreads wait for each other: if other processes keep the cores busy, long calls may be"
+            "\nquicker with OMP_WAIT_POLICY=passive, or with OMP_NUM_THREADS=1, in the environment."
+        )
 
 
 if __name__ == "__main__":

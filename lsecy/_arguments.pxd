@@ -29,7 +29,6 @@ cdef struct Problem:
     Py_ssize_t inner         # length of the kept axis along which columns lie in memory, else 1
     Py_ssize_t inner_b       # its stride in b: 0 or one element
     Py_ssize_t inner_out
-    bint nan_if_negative     # no sign is returned
 
 cdef class Reduction:
     cdef Problem problem

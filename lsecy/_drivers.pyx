@@ -73,6 +73,13 @@ cdef struct Room:
     double low[TILE]
     double size[TILE]
 
+# The same for one vector of any width.
+cdef struct Eight:
+    double shift[8]
+    double high[8]
+    double low[8]
+    double size[8]
+
 
 cdef inline States states_of(Room *room) noexcept nogil:
     cdef States states
@@ -117,16 +124,26 @@ cdef inline void merge(const States *into, Py_ssize_t place, const States *sourc
     into.size[place] += source.size[other] * scale
 
 
-cdef inline bint lacks_digits(double value, double shift, double high, double size,
-                              Care care, int bits) noexcept nogil:
-    # A first look leaves an error of about four half ulps of 1 in the logarithm (SHORT float32: 2^-38),
-    # too much for an answer near zero, and in a sum of both signs one relative to the magnitudes.
-    # Only shift 0 can lead near zero.
+# A first look leaves an error in the logarithm of about four half ulps of 1 (SHORT float32: 2^-38).
+# That is too much for an answer nearer to zero than `near`, which only shift 0 can lead to, and for a
+# sum of both signs that is smaller than `cancelled` times its terms' magnitudes: such a row is looked
+# at again.
+cdef inline double near_zero(Care care, int bits) noexcept nogil:
     if care == FAST:
-        return (shift == 0 and fabs(value) < 4) or fabs(high) < 0.5 * size
-    if care == SHORT and bits == 32:
-        return (shift == 0 and fabs(value) < 0.0009765625) or fabs(high) < 0.0009765625 * size
-    return False
+        return 4.0
+    return 0.0009765625 if care == SHORT and bits == 32 else 0.0
+
+
+cdef inline double cancelled(Care care, int bits) noexcept nogil:
+    if care == FAST:
+        return 0.5
+    return 0.0009765625 if care == SHORT and bits == 32 else 0.0
+
+
+cdef inline bint lacks_digits(double value, const States *states, Py_ssize_t place, Care care, int bits) noexcept nogil:
+    # One lane of what `finish` answers for all.
+    return ((states.shift[place] == 0 and fabs(value) < near_zero(care, bits))
+            or fabs(states.high[place]) < cancelled(care, bits) * states.size[place])
 
 
 # --- where things lie ---------------------------------------------------------------------------------
@@ -255,125 +272,160 @@ cdef void fold_whole_row(const Problem *problem, Row row, Care care, const State
         first += length
 
 
-cdef inline void store(const Problem *problem, void *out, void *sign, Py_ssize_t place,
-                       double value, double its_sign) noexcept nogil:
-    if problem.nan_if_negative and its_sign < 0:
-        value = NAN
-    if problem.bits == 64:
-        (<double *> out)[place] = value
-        if sign != NULL:
-            (<double *> sign)[place] = its_sign
-    else:
-        (<float *> out)[place] = <float> value
-        if sign != NULL:
-            (<float *> sign)[place] = <float> its_sign
-
-
-cdef void finish_rows(const Problem *problem, const Row *rows, Py_ssize_t count, Care care,
-                      const States *states, void *out, void *sign) noexcept nogil:
-    # States of up to TILE rows to the result.
-    cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef double value[TILE]
-    cdef double signs[TILE]
-    cdef double again[8]
-    cdef double again_sign[8]
+cdef inline void store(const Problem *problem, void *target, Py_ssize_t place, Py_ssize_t step,
+                       const double *values, Py_ssize_t count) noexcept nogil:
+    # Results, `step` elements apart, in the element type.
     cdef Py_ssize_t k
-    cdef States one
-    pad_states(states, count)
-    kernels.finish(states, count, value, signs)
-    for k in range(count):
-        if lacks_digits(value[k], states.shift[k], states.high[k], states.size[k], care, problem.bits):
-            fold_whole_row(problem, rows[k], EXACT, states, k)
-            value[k] = finish_one(kernels, states, k, signs + k)
-        store(problem, out, sign, rows[k].out, value[k], signs[k])
+    cdef double *doubles = <double *> target + place
+    cdef float *floats = <float *> target + place
+    if target == NULL:
+        return
+    if problem.bits == 64:
+        for k in range(count):
+            doubles[k * step] = values[k]
+    elif step == 1:    # a loop of its own, which the compiler vectorises
+        for k in range(count):
+            floats[k] = <float> values[k]
+    else:
+        for k in range(count):
+            floats[k * step] = <float> values[k]
 
 
 cdef inline void pad_states(const States *states, Py_ssize_t count) noexcept nogil:
     # finish works on whole vectors of up to eight.
     while count % 8:
-        states.shift[count] = states.high[count] = states.low[count] = 0
+        states.shift[count] = states.low[count] = 0
+        states.high[count] = states.size[count] = 1e9    # an answer that lacks nothing
         count += 1
 
 
 cdef inline double finish_one(const Kernels *kernels, const States *states, Py_ssize_t place,
                               double *sign) noexcept nogil:
-    cdef double shift[8]
-    cdef double high[8]
-    cdef double low[8]
+    # The answer of one state, whatever it lacks.
+    cdef Eight room
     cdef double value[8]
     cdef double signs[8]
     cdef States one
-    one.shift, one.high, one.low, one.size = shift, high, low, NULL
-    shift[0] = states.shift[place]
-    high[0] = states.high[place]
-    low[0] = states.low[place]
+    one.shift, one.high, one.low, one.size = room.shift, room.high, room.low, room.size
+    copy_state(&one, 0, states, place)
     pad_states(&one, 1)
-    kernels.finish(&one, 1, value, signs)
-    sign[0] = signs[0]
+    kernels.finish(&one, 1, 0, 0, value, signs if sign != NULL else NULL)
+    if sign != NULL:
+        sign[0] = signs[0]
     return value[0]
+
+
+# Up to TILE rows that are finished together.
+cdef struct Group:
+    Py_ssize_t count
+    Row first
+    bint even              # rows lie at equal distances: these
+    Py_ssize_t step_a
+    Py_ssize_t step_b
+    Py_ssize_t step_out
+    Row rows[TILE]         # filled only where they do not
+
+
+cdef inline void find_group(const Problem *problem, Py_ssize_t first, Py_ssize_t count, Group *group) noexcept nogil:
+    cdef const Axes *axes = &problem.kept
+    cdef int last = axes.count - 1
+    cdef Py_ssize_t k
+    group.count = count
+    group.first = row_at(problem, first)
+    group.step_a = group.step_b = group.step_out = 0
+    if last >= 0:
+        group.step_a = axes.a[last]
+        group.step_b = axes.b[last]
+        group.step_out = axes.out[last]
+    group.even = last < 0 or first % axes.length[last] + count <= axes.length[last]
+    if not group.even:
+        for k in range(count):
+            group.rows[k] = row_at(problem, first + k)
+
+
+cdef inline Row row_of(const Group *group, Py_ssize_t k) noexcept nogil:
+    cdef Row row
+    if not group.even:
+        return group.rows[k]
+    row = group.first
+    row.a += k * group.step_a
+    row.b += k * group.step_b
+    row.out += k * group.step_out
+    return row
+
+
+cdef void finish_rows(const Problem *problem, const Group *group, Care care, const States *states,
+                      void *out, void *sign) noexcept nogil:
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef double *wanted = signs if sign != NULL else NULL
+    cdef Py_ssize_t k
+    cdef Row row
+    pad_states(states, group.count)
+    if kernels.finish(states, group.count, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
+        for k in range(group.count):
+            if lacks_digits(value[k], states, k, care, problem.bits):
+                fold_whole_row(problem, row_of(group, k), EXACT, states, k)
+                value[k] = finish_one(kernels, states, k, wanted + k if wanted != NULL else NULL)
+    if group.even:
+        store(problem, out, group.first.out, group.step_out, value, group.count)
+        store(problem, sign, group.first.out, group.step_out, signs, group.count)
+        return
+    for k in range(group.count):
+        row = row_of(group, k)
+        store(problem, out, row.out, 1, value + k, 1)
+        store(problem, sign, row.out, 1, signs + k, 1)
 
 
 cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
                       void *out, void *sign) noexcept nogil:
     # Rows first .. end, up to TILE together.
-    cdef Row rows[TILE]
+    cdef Group group
     cdef Room room
     cdef States states = states_of(&room)
     cdef Care care = first_care(problem.n)
-    cdef Py_ssize_t count, k
+    cdef Py_ssize_t k
     while first < end:
-        count = min(TILE, end - first)
-        for k in range(count):
-            rows[k] = row_at(problem, first + k)
-        if care == SHORT and count >= 4:
-            fold_tile(problem, rows, count, &states)
+        find_group(problem, first, min(TILE, end - first), &group)
+        if care == SHORT and group.count >= 4:
+            fold_tile(problem, &group, &states)
         else:
-            for k in range(count):
-                fold_whole_row(problem, rows[k], care, &states, k)
-        finish_rows(problem, rows, count, care, &states, out, sign)
-        first += count
+            for k in range(group.count):
+                fold_whole_row(problem, row_of(&group, k), care, &states, k)
+        finish_rows(problem, &group, care, &states, out, sign)
+        first += group.count
 
 
-cdef void fold_tile(const Problem *problem, const Row *rows, Py_ssize_t count, const States *states) noexcept nogil:
+cdef void fold_tile(const Problem *problem, const Group *group, const States *states) noexcept nogil:
     # Short rows side by side: gathered so that lanes run across rows, then folded as columns.
     cdef double tile_a[SHORT_ROW * TILE]
     cdef double tile_b[SHORT_ROW * TILE]
     cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef Py_ssize_t size = problem.bits // 8, width = max(count, kernels.lanes), n = problem.n
-    cdef Py_ssize_t step, k
-    cdef bint shared = True
-    gather_tile(problem, &problem.a, problem.reduced.a, rows, False, count, width, tile_a)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes), n = problem.n
+    gather_tile(problem, &problem.a, problem.reduced.a, group, False, width, tile_a)
     if problem.b.data == NULL:
         kernels.fold_columns(tile_a, TILE, NULL, 0, 0, n, width, SHORT, states)
-        return
-    for k in range(1, count):
-        shared = shared and rows[k].b == rows[0].b
-    if shared:
-        gather(problem, &problem.b, problem.reduced.b, rows[0].b, 0, n, tile_b, 1)
+    elif group.even and group.step_b == 0:    # all rows have the same weights
+        gather(problem, &problem.b, problem.reduced.b, group.first.b, 0, n, tile_b, 1)
         kernels.fold_columns(tile_a, TILE, tile_b, 1, 0, n, width, SHORT, states)
     else:
-        gather_tile(problem, &problem.b, problem.reduced.b, rows, True, count, width, tile_b)
+        gather_tile(problem, &problem.b, problem.reduced.b, group, True, width, tile_b)
         kernels.fold_columns(tile_a, TILE, tile_b, TILE, 1, n, width, SHORT, states)
 
 
 cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
-                             const Row *rows, bint weights, Py_ssize_t count, Py_ssize_t width,
-                             void *tile) noexcept nogil:
+                             const Group *group, bint weights, Py_ssize_t width, void *tile) noexcept nogil:
     cdef Py_ssize_t size = problem.bits // 8, k
-    cdef const char *first = rows[0].b if weights else rows[0].a
-    cdef const char *here = first
-    cdef Py_ssize_t step = ((rows[1].b if weights else rows[1].a) - first) if count > 1 else 0
-    cdef bint even = along_memory(problem, operand, strides) and step > 0 and step % size == 0
-    for k in range(1, count):
-        here = rows[k].b if weights else rows[k].a
-        even = even and here - first == k * step
-    if even:
-        kernels_of(problem.bits).transpose(first, step // size, problem.n, count,
-                                           (here - first) // size + problem.n, tile)
+    cdef Py_ssize_t step = group.step_b if weights else group.step_a
+    cdef Row row
+    if group.even and along_memory(problem, operand, strides) and step > 0 and step % size == 0:
+        kernels_of(problem.bits).transpose(group.first.b if weights else group.first.a, step // size, problem.n,
+                                           group.count, (group.count - 1) * (step // size) + problem.n, tile)
         return
     for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
-        here = rows[min(k, count - 1)].b if weights else rows[min(k, count - 1)].a
-        gather(problem, operand, strides, here, 0, problem.n, <char *> tile + k * size, TILE)
+        row = row_of(group, min(k, group.count - 1))
+        gather(problem, operand, strides, row.b if weights else row.a, 0, problem.n, <char *> tile + k * size, TILE)
 
 
 # --- columns --------------------------------------------------------------------------------------------
@@ -443,20 +495,19 @@ cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care
     cdef States exact = states_of(&room)
     cdef double value[TILE]
     cdef double signs[TILE]
+    cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k
-    cdef bint again = False
     pad_states(states, width)
-    kernels.finish(states, width, value, signs)
-    for k in range(width):
-        if lacks_digits(value[k], states.shift[k], states.high[k], states.size[k], care, problem.bits):
-            if not again:
-                if tasks == NULL:
-                    fold_whole_columns(problem, row, width, EXACT, &exact)
-                else:
-                    share_tasks(problem, row, width, EXACT, tasks, &exact)
-                again = True
-            value[k] = finish_one(kernels, &exact, k, signs + k)
-        store(problem, out, sign, row.out + k * problem.inner_out, value[k], signs[k])
+    if kernels.finish(states, width, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
+        if tasks == NULL:
+            fold_whole_columns(problem, row, width, EXACT, &exact)
+        else:
+            share_tasks(problem, row, width, EXACT, tasks, &exact)
+        for k in range(width):
+            if lacks_digits(value[k], states, k, care, problem.bits):
+                value[k] = finish_one(kernels, &exact, k, wanted + k if wanted != NULL else NULL)
+    store(problem, out, row.out, problem.inner_out, value, width)
+    store(problem, sign, row.out, problem.inner_out, signs, width)
 
 
 cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t panels,
@@ -474,11 +525,13 @@ cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t pane
 
 cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
     cdef Py_ssize_t work, k
+    cdef double nothing = -INFINITY, zero = 0
     if problem.rows == 0:
         return 0
     if problem.n == 0:
         for k in range(problem.rows):
-            store(problem, out, sign, k, -INFINITY, 0)
+            store(problem, out, k, 1, &nothing, 1)
+            store(problem, sign, k, 1, &zero, 1)
         return 0
     work = problem.n * problem.rows
     if work < 2048:    # releasing the GIL costs as much as 200 elements
@@ -572,15 +625,33 @@ cdef void fold_one_task(const Problem *problem, Row row, Py_ssize_t task, Py_ssi
 # --- one plain row ----------------------------------------------------------------------------------------
 
 cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
-    # The whole of a small call on one contiguous row, 0 < n <= a block.
+    # The whole of a small call.
     cdef const Kernels *kernels = kernels_of(bits)
-    cdef Room room
-    cdef States states = states_of(&room)
-    cdef double value, sign
+    cdef Eight room
+    cdef double value[8]
+    cdef States states
+    cdef Problem problem
+    cdef Row row
     cdef Care care = first_care(n)
-    kernels.fold_row(a, NULL, n, care, &states, 0)
-    value = finish_one(kernels, &states, 0, &sign)
-    if lacks_digits(value, states.shift[0], states.high[0], states.size[0], care, bits):
-        kernels.fold_row(a, NULL, n, EXACT, &states, 0)
-        value = finish_one(kernels, &states, 0, &sign)
-    return value
+    states.shift, states.high, states.low, states.size = room.shift, room.high, room.low, room.size
+    if n <= block_length(bits):
+        kernels.fold_row(a, NULL, n, care, &states, 0)
+        pad_states(&states, 1)
+        if kernels.finish(&states, 1, near_zero(care, bits), cancelled(care, bits), value, NULL):
+            kernels.fold_row(a, NULL, n, EXACT, &states, 0)
+            kernels.finish(&states, 1, 0, 0, value, NULL)
+        return value[0]
+    problem.bits = bits
+    problem.a.direct = True
+    problem.b.data = NULL
+    problem.b.direct = False
+    problem.reduced.count = 0    # as along_memory wants it: neighbours
+    problem.n = n
+    row.a = <const char *> a
+    row.b = NULL
+    fold_whole_row(&problem, row, care, &states, 0)
+    value[0] = finish_one(kernels, &states, 0, NULL)
+    if lacks_digits(value[0], &states, 0, care, bits):
+        fold_whole_row(&problem, row, EXACT, &states, 0)
+        value[0] = finish_one(kernels, &states, 0, NULL)
+    return value[0]

@@ -26,7 +26,8 @@ cdef extern from *:
     object lsecy_float64(double x)
 
 cdef enum:
-    SMALL = 2048    # elements of one block in either type: the short way for one contiguous row
+    QUICK = 2048     # elements up to which releasing the GIL costs more than it gives
+    ALONE = 32768    # elements up to which one thread does a row alone: the short way
 
 
 def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
@@ -97,16 +98,26 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     """
     cdef Py_ssize_t n
     cdef int type
-    if b is None and not keepdims and not return_sign and cnp.PyArray_CheckExact(a):
+    if (b is None and not keepdims and not return_sign and cnp.PyArray_CheckExact(a)
+            and (axis is None or (cnp.PyArray_NDIM(<cnp.ndarray> a) == 1 and is_the_only(axis)))):
         type = cnp.PyArray_TYPE(<cnp.ndarray> a)
         n = cnp.PyArray_SIZE(<cnp.ndarray> a)
-        if ((type == cnp.NPY_DOUBLE or type == cnp.NPY_FLOAT) and 0 < n <= SMALL
-                and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> a) and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray> a)
-                and (axis is None or (cnp.PyArray_NDIM(<cnp.ndarray> a) == 1 and is_the_only(axis)))):
-            if type == cnp.NPY_DOUBLE:
-                return lsecy_float64(_drivers.reduce_row(cnp.PyArray_DATA(<cnp.ndarray> a), n, 64))
-            return lsecy_float32(_drivers.reduce_row(cnp.PyArray_DATA(<cnp.ndarray> a), n, 32))
+        if ((type == cnp.NPY_DOUBLE or type == cnp.NPY_FLOAT) and 0 < n <= ALONE
+                and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> a) and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray> a)):
+            return one_row(<cnp.ndarray> a, n, type)
     return answer(_arguments.reduction("logsumexp", a, axis, b, keepdims), return_sign)
+
+
+cdef inline object one_row(cnp.ndarray a, Py_ssize_t n, int type):
+    cdef double value
+    cdef const void *data = cnp.PyArray_DATA(a)
+    cdef int bits = 64 if type == cnp.NPY_DOUBLE else 32
+    if n <= QUICK:
+        value = _drivers.reduce_row(data, n, bits)
+    else:
+        with nogil:
+            value = _drivers.reduce_row(data, n, bits)
+    return lsecy_float64(value) if bits == 64 else lsecy_float32(value)
 
 
 cdef inline bint is_the_only(axis):
@@ -127,7 +138,6 @@ cdef object answer(Reduction asked, return_sign):
     out = cnp.PyArray_EMPTY(ndim, shape, type, 0)
     if signed:
         sign = cnp.PyArray_EMPTY(ndim, shape, type, 0)
-    asked.problem.nan_if_negative = not signed
     _drivers.reduce(&asked.problem, cnp.PyArray_DATA(out), cnp.PyArray_DATA(sign) if signed else NULL)
     if signed:
         return as_result(out, asked.type), as_result(sign, asked.type)

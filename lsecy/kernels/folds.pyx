@@ -15,6 +15,7 @@
 # type (equal terms add up exactly), and the trees in double; positions are joined by halving.
 
 from cpython.pycapsule cimport PyCapsule_New
+from libc.string cimport memcpy
 
 from lsecy.kernels.elementary cimport double_power, float_power, log_pair, pair_power, two_sum
 from lsecy.kernels.simd cimport *
@@ -22,8 +23,8 @@ from lsecy.kernels.table cimport EXACT, FAST, SHORT, TILE, Care, Kernels, States
 
 cdef extern from "math.h" nogil:
     const double INFINITY
+    const double NAN
     double fabs(double)
-    double trunc(double)
 
 cdef enum:
     TREE = 8            # terms of one tree
@@ -48,13 +49,18 @@ cdef inline vec on_grid(vec x) noexcept nogil:
     return pick(x - x == splat(0), whole, splat(0))
 
 
-cdef inline bint accepted(double size, double shift, Py_ssize_t n) noexcept nogil:
+cdef inline divec accepted(dvec size, dvec shift, Py_ssize_t n) noexcept nogil:
     # Is the shift near enough to the largest term?  With shift 0 every difference is exact, and the
     # range of float32 is the limit: terms below 2^-126 were dropped, so the sum must be far above.
     # Otherwise the largest term must lie on the far side of the shift, where a - shift is exact.
-    cdef double low = 0.36787944117144233 if shift > 0 else 8.673617379884035e-19    # 1/e, 2^-60
-    cdef double high = 8.0 * n if shift < 0 else 1.2676506002282294e30    # 2^100
-    return low <= size <= high
+    cdef dvec zero = dsplat(0)
+    cdef dvec low = dpick(shift > zero, dsplat(0.36787944117144233), dsplat(8.673617379884035e-19))    # 1/e, 2^-60
+    cdef dvec high = dpick(shift < zero, dsplat(8.0 * n), dsplat(1.2676506002282294e30))    # 2^100
+    return (size >= low) & (size <= high)
+
+
+cdef inline bint accepted_lane(const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
+    return dall(accepted(dsplat(states.size[place]), dsplat(states.shift[place]), n))
 
 
 # --- terms ----------------------------------------------------------------------------------------
@@ -142,20 +148,43 @@ cdef inline void add_pair(dvec h, dvec l, dvec *high, dvec *low) noexcept nogil:
     low[0] = low[0] + (error + l)
 
 
-cdef inline void join_positions(double *high, double *low, double *size, int positions) noexcept nogil:
-    # One row's positions, joined by halving into position 0; the scalar twin of join_columns.
-    cdef double s, t, x, y
-    cdef int p
+cdef inline void join(dvec *high, dvec *low, dvec *size, Py_ssize_t positions, bint pairs, bint sized) noexcept nogil:
+    # Halving: position p and p + half, until one is left.  `pairs`: low counts; `sized`: size does.
+    cdef Py_ssize_t p
     while positions > 1:
         positions = positions // 2
         for p in range(positions):
-            x = high[p]
-            y = high[p + positions]
-            s = x + y
-            t = s - x
-            low[p] = low[p] + (((x - (s - t)) + (y - t)) + low[p + positions])
-            high[p] = s
-            size[p] = size[p] + size[p + positions]
+            if pairs:
+                add_pair(high[p + positions], low[p + positions], high + p, low + p)
+            else:
+                high[p] = high[p] + high[p + positions]
+            if sized:
+                size[p] = size[p] + size[p + positions]
+
+
+cdef inline void keep_row(dvec *high, dvec *low, dvec *size, Py_ssize_t positions, bint pairs, bint sized,
+                          double shift, const States *states, Py_ssize_t place) noexcept nogil:
+    # One row's positions, DLANES to a vector: vectors are halved first, then the lanes of the last.
+    cdef double highs[LANES_BOUND]
+    cdef double lows[LANES_BOUND]
+    cdef double sizes[LANES_BOUND]
+    cdef double s, t
+    cdef Py_ssize_t half_way = DLANES, p
+    join(high, low, size, positions // DLANES, pairs, sized)
+    dstore(highs, high[0])
+    dstore(lows, low[0] if pairs else dsplat(0))
+    dstore(sizes, size[0] if sized else high[0])
+    while half_way > 1:
+        half_way = half_way // 2
+        for p in range(half_way):
+            s = highs[p] + highs[p + half_way]
+            if pairs:
+                t = s - highs[p]
+                lows[p] = lows[p] + (((highs[p] - (s - t)) + (highs[p + half_way] - t)) + lows[p + half_way])
+            highs[p] = s
+            if sized:
+                sizes[p] = sizes[p] + sizes[p + half_way]
+    keep(states, place, shift, highs[0], lows[0], sizes[0] if sized else highs[0])
 
 
 cdef inline void keep(const States *states, Py_ssize_t place, double shift,
@@ -168,6 +197,15 @@ cdef inline void keep(const States *states, Py_ssize_t place, double shift,
     states.size[place] = size
 
 
+cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, real filler, real *target) noexcept nogil:
+    # `count` elements, then the filler: what adds nothing, rather than a second loop for the rest.
+    cdef Py_ssize_t k = 0
+    while k < length:
+        store(target + k, splat(filler))
+        k += LANES
+    memcpy(target, source, count * sizeof(real))
+
+
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
 cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
@@ -175,9 +213,6 @@ cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
-    cdef double highs[SPREAD]
-    cdef double lows[SPREAD]
-    cdef double sizes[SPREAD]
     cdef real a_rest[TREE * SPREAD]
     cdef real b_rest[TREE * SPREAD]
     cdef vec c = splat(shift), total, total_size
@@ -187,12 +222,11 @@ cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift
         high[v] = low[v] = size[v] = dsplat(0)
     while i < n:
         if n - i < stripe:    # padded with what adds nothing, rather than a second loop
-            for k in range(stripe):
-                a_rest[k] = a[i + k] if i + k < n else <real> -INFINITY
-                if weighted:
-                    b_rest[k] = b[i + k] if i + k < n else 0
+            pad(a + i, n - i, stripe, <real> -INFINITY, a_rest)
             a = a_rest - i
-            b = b_rest - i
+            if weighted:
+                pad(b + i, n - i, stripe, 0, b_rest)
+                b = b_rest - i
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
             prefetch(<const char *> (a + i) + 4096 + k * 64)
         for v in range(WIDTH // LANES):
@@ -203,12 +237,7 @@ cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift
                 for h in range(HALVES):
                     size[v * HALVES + h] = size[v * HALVES + h] + half(total_size, h)
         i += stripe
-    for v in range(WIDTH // DLANES):
-        dstore(highs + v * DLANES, high[v])
-        dstore(lows + v * DLANES, low[v])
-        dstore(sizes + v * DLANES, size[v] if weighted else high[v])
-    join_positions(highs, lows, sizes, WIDTH)
-    keep(states, place, shift, highs[0], lows[0], sizes[0])
+    keep_row(high, low, size, WIDTH, REAL_BITS == 64, weighted, shift, states, place)
 
 
 cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
@@ -217,9 +246,6 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
     cdef dvec h, l, w = dsplat(0)
-    cdef double highs[SPREAD]
-    cdef double lows[SPREAD]
-    cdef double sizes[SPREAD]
     cdef real a_rest[SPREAD]
     cdef real b_rest[SPREAD]
     cdef dvec c = dsplat(shift)
@@ -229,12 +255,11 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
         high[v] = low[v] = size[v] = dsplat(0)
     while i < n:
         if n - i < DWIDTH:
-            for k in range(DWIDTH):
-                a_rest[k] = a[i + k] if i + k < n else <real> -INFINITY
-                if weighted:
-                    b_rest[k] = b[i + k] if i + k < n else 0
+            pad(a + i, n - i, WIDTH, <real> -INFINITY, a_rest)
             a = a_rest - i
-            b = b_rest - i
+            if weighted:
+                pad(b + i, n - i, WIDTH, 0, b_rest)
+                b = b_rest - i
         for v in range(DWIDTH // DLANES):
             if weighted:
                 w = load_double(b + i + v * DLANES)
@@ -246,12 +271,7 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
             if weighted:
                 size[v] = size[v] + dmagnitude(h)
         i += DWIDTH
-    for v in range(DWIDTH // DLANES):
-        dstore(highs + v * DLANES, high[v])
-        dstore(lows + v * DLANES, low[v])
-        dstore(sizes + v * DLANES, size[v] if weighted else high[v])
-    join_positions(highs, lows, sizes, DWIDTH)
-    keep(states, place, shift, highs[0], lows[0], sizes[0])
+    keep_row(high, low, size, DWIDTH, exact, weighted, shift, states, place)
 
 
 cdef inline void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care care,
@@ -339,19 +359,11 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
             for p in range(WIDTH):
                 joined[p] = dload(high + p * TILE + place)
                 joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
-                joined_size[p] = dload(size + p * TILE + place) if weighted else joined[p]
-            join_columns(joined, joined_low, joined_size, WIDTH)
+                joined_size[p] = dload(size + p * TILE + place) if weighted else dsplat(0)
+            join(joined, joined_low, joined_size, WIDTH, REAL_BITS == 64, weighted)
             j = column_of(v, LANES, width) + which * DLANES
-            keep_columns(states, j, load_double(shift + j), joined[0], joined_low[0], joined_size[0])
-
-
-cdef inline void join_columns(dvec *high, dvec *low, dvec *size, Py_ssize_t positions) noexcept nogil:
-    cdef Py_ssize_t p
-    while positions > 1:
-        positions = positions // 2
-        for p in range(positions):
-            add_pair(high[p + positions], low[p + positions], high + p, low + p)
-            size[p] = size[p] + size[p + positions]
+            keep_columns(states, j, load_double(shift + j), joined[0], joined_low[0],
+                         joined_size[0] if weighted else joined[0])
 
 
 cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift,
@@ -392,10 +404,8 @@ cdef inline void double_columns(const real *a, Py_ssize_t a_step, const real *b,
                 if weighted:
                     size[p] = size[p] + dmagnitude(h)
                 row += DWIDTH
-            if not weighted:
-                size[p] = high[p]
-        join_columns(high, low, size, positions)
-        keep_columns(states, j, c, high[0], low[0], size[0])
+        join(high, low, size, positions, exact, weighted)
+        keep_columns(states, j, c, high[0], low[0], size[0] if weighted else high[0])
 
 
 cdef inline void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
@@ -460,7 +470,7 @@ cdef void fold_row(const void *a_start, const void *b_start, Py_ssize_t n, Care 
     cdef double largest = -INFINITY, strange = 0
     cdef Py_ssize_t i = 0, k
     look_row(a, b, n, shift, care, states, place)
-    if accepted(states.size[place], shift, n):
+    if accepted_lane(states, place, n):
         return
     while i < n:
         if n - i < LANES:
@@ -491,14 +501,15 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
     cdef real strange[TILE]
     cdef vec peak, special, old, new, w = splat(0)
     cdef Py_ssize_t j, v, row, k, vectors = (width + LANES - 1) // LANES
-    cdef bint again = False
+    cdef bint good = True
     for v in range(vectors):
         j = column_of(v, LANES, width)
         store(shift + j, on_grid(load(a + j)))
     look_columns(a, a_step, b, b_step, b_inner, n, width, shift, care, states)
-    for j in range(width):
-        again = again or not accepted(states.size[j], shift[j], n)
-    if not again:
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        good = good and dall(accepted(dload(states.size + j), dload(states.shift + j), n))
+    if good:
         return
     for v in range(vectors):
         j = column_of(v, LANES, width)
@@ -511,7 +522,7 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
         store(largest + j, peak)
         store(strange + j, special)
     for j in range(width):    # a good guess stays, so that a column's bits are its own
-        if accepted(states.size[j], shift[j], n):
+        if accepted_lane(states, j, n):
             strange[j] = 0
             largest[j] = shift[j]
         else:
@@ -523,22 +534,30 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
 
 # --- finish, transpose ------------------------------------------------------------------------------------
 
-cdef void finish(const States *states, Py_ssize_t count, double *value, double *sign) noexcept nogil:
-    cdef dvec high, low, size, result, zero = dsplat(0), infinity = dsplat(INFINITY)
+cdef bint finish(const States *states, Py_ssize_t count, double near, double cancelled,
+                 double *value, double *sign) noexcept nogil:
+    cdef dvec high, low, size, shift, result, zero = dsplat(0), infinity = dsplat(INFINITY)
     cdef divec negative, ordinary
+    cdef bint poor = False
     cdef Py_ssize_t i = 0
     while i < count:
         high = dload(states.high + i)
         low = dload(states.low + i)
+        shift = dload(states.shift + i)
         negative = high < zero
         size = dmagnitude(high)
         ordinary = (size > zero) & (size < infinity)
-        result = log_pair(dpick(ordinary, size, dsplat(1)), dpick(negative, zero - low, low),
-                          dload(states.shift + i))
+        result = log_pair(dpick(ordinary, size, dsplat(1)), dpick(negative, zero - low, low), shift)
         result = dpick(ordinary, result, dpick(size == zero, zero - infinity, size))
+        poor = poor or dany(((shift == zero) & (dmagnitude(result) < dsplat(near)))
+                            | (size < dsplat(cancelled) * dload(states.size + i)))
+        if sign == NULL:
+            result = dpick(negative, dsplat(NAN), result)
+        else:
+            dstore(sign + i, dpick(size > zero, dpick(negative, dsplat(-1), dsplat(1)), size))
         dstore(value + i, result)
-        dstore(sign + i, dpick(size > zero, dpick(negative, dsplat(-1), dsplat(1)), size))
         i += DLANES
+    return poor
 
 
 cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,

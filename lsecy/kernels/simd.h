@@ -77,11 +77,21 @@ INLINE void dstore(double *p, dvec x) { *(loose_dvec *)p = x; }
 #define PICK(type, bits) return (type)(((bits)yes & mask) | ((bits)no & ~mask))
 INLINE vec pick(ivec mask, vec yes, vec no) { PICK(vec, ivec); }
 INLINE dvec dpick(divec mask, dvec yes, dvec no) { PICK(dvec, divec); }
+#if VECTOR_BYTES == 64
+INLINE int dany(divec mask) { return _mm512_movepi64_mask((__m512i)mask) != 0; }
+INLINE int dall(divec mask) { return _mm512_movepi64_mask((__m512i)mask) == 0xff; }
+#else
 INLINE int dany(divec mask) {
-    int64_t all = 0;
-    for (int k = 0; k < DLANES; k++) all |= mask[k];
+    int64_t any = 0;
+    for (int k = 0; k < DLANES; k++) any |= mask[k];
+    return any != 0;
+}
+INLINE int dall(divec mask) {
+    int64_t all = -1;
+    for (int k = 0; k < DLANES; k++) all &= mask[k];
     return all != 0;
 }
+#endif
 #else
 #define LANES 1
 #define DLANES 1
@@ -100,6 +110,7 @@ INLINE void dstore(double *p, dvec x) { *p = x; }
 INLINE vec pick(ivec mask, vec yes, vec no) { return mask ? yes : no; }
 INLINE dvec dpick(divec mask, dvec yes, dvec no) { return mask ? yes : no; }
 INLINE int dany(divec mask) { return mask != 0; }
+INLINE int dall(divec mask) { return mask != 0; }
 #endif
 
 /* Reinterpretation of bits, for both kinds of arms. */

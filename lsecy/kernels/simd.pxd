@@ -27,6 +27,7 @@ cdef extern from "simd.h" nogil:
     vec pick(ivec mask, vec yes, vec no)
     dvec dpick(divec mask, dvec yes, dvec no)
     bint dany(divec mask)
+    bint dall(divec mask)
     vec at_least(vec x, vec y)
     dvec dat_least(dvec x, dvec y)
     vec magnitude(vec x)

@@ -35,8 +35,11 @@ cdef struct Kernels:
     void (*fold_columns)(const void *a, Py_ssize_t a_step, const void *b, Py_ssize_t b_step,
                          Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
-    # log|state| and sign of `count` states; arrays hold a multiple of eight.
-    void (*finish)(const States *states, Py_ssize_t count, double *value, double *sign) noexcept nogil
+    # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
+    # of up to eight are read and written.  True if any answer may lack digits: |value| < near under
+    # shift 0, or |state| < cancelled * size.
+    bint (*finish)(const States *states, Py_ssize_t count, double near, double cancelled,
+                   double *value, double *sign) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,

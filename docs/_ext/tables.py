@@ -1,0 +1,53 @@
+"""Tables whose numbers stand in the tests, so that documentation and tests cannot disagree.
+
+``bounds-table``      tests/bounds.py
+``edge-case-table``   tests/edge_cases.py
+"""
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+
+def table(heads, rows):
+    """Return a docutils table of short texts."""
+    group = nodes.tgroup(cols=len(heads))
+    group += [nodes.colspec(colwidth=1) for _ in heads]
+    group += nodes.thead("", row_of(heads))
+    group += nodes.tbody("", *map(row_of, rows))
+    return nodes.table("", group)
+
+
+def row_of(texts):
+    """Return a table row, one paragraph per cell."""
+    return nodes.row("", *(nodes.entry("", nodes.paragraph(text=str(text))) for text in texts))
+
+
+class BoundsTable(Directive):
+    """The promised accuracy of every case, in both dtypes."""
+
+    def run(self):
+        """Build the table from ``BOUNDS[case, dtype]``."""
+        from bounds import BOUNDS
+
+        dtypes = ["float32", "float64"]
+        cases = dict.fromkeys(case for case, _ in BOUNDS)
+        rows = [(case, *(BOUNDS.get((case, dtype), "") for dtype in dtypes)) for case in cases]
+        return [table(["case", *dtypes], rows)]
+
+
+class EdgeCaseTable(Directive):
+    """The result of every special input."""
+
+    def run(self):
+        """Build the table from ``EDGES`` and from those that only float64 can hold."""
+        from edge_cases import EDGES, EDGES_FLOAT64
+
+        rows = [(e.name, e.a, e.b or "", e.value, e.sign) for e in EDGES + EDGES_FLOAT64]
+        return [table(["case", "a", "b", "result", "sign"], rows)]
+
+
+def setup(app):
+    """Register the directives."""
+    app.add_directive("bounds-table", BoundsTable)
+    app.add_directive("edge-case-table", EdgeCaseTable)
+    return {"parallel_read_safe": True}

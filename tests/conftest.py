@@ -1,0 +1,56 @@
+"""Fixtures: every instruction set that this machine can run, both dtypes, fixed seeds."""
+
+import zlib
+
+import hypothesis
+import numpy as np
+import pytest
+
+import lsecy
+from lsecy import _config
+
+hypothesis.settings.register_profile(
+    "lsecy",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("lsecy")
+
+
+def pytest_report_header():
+    """Name what is under test."""
+    isas = ", ".join(_config.available_isas())
+    return f"lsecy: {lsecy.__file__}; instruction sets {isas}; threads {lsecy.get_num_threads()}"
+
+
+@pytest.fixture(params=_config.available_isas())
+def isa(request):
+    """Switch to one instruction set for one test."""
+    before = _config.isa()
+    _config.set_isa(request.param)
+    yield request.param
+    _config.set_isa(before)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Name one of the dtypes that are computed natively."""
+    return np.dtype(request.param)
+
+
+@pytest.fixture
+def rng(request):
+    """Give a generator whose seed is the test's own name, printed when the test fails."""
+    seed = zlib.crc32(request.node.originalname.encode())
+    print("seed", seed)
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(autouse=True)
+def _no_limit_left_behind():
+    """Undo whatever a test did to the number of threads."""
+    yield
+    lsecy.set_num_threads(None)

@@ -1,0 +1,160 @@
+"""Every result stays within the bound that tests/bounds.py states for its kind of data."""
+
+import zlib
+from functools import cache
+
+import exact
+import numpy as np
+import pytest
+from arrays import DOMINATED, ILL_CONDITIONED, SHORT, UNDERFLOW, VALUES, WEIGHTED, around, block_sizes
+from bounds import BOUNDS
+
+import lsecy
+
+LONG = around(1000, 16384)
+
+
+@cache
+def rows(kind, case, dtype):
+    """Return [(a, b or None, exact)] of one case over all sizes; one seed per case and size."""
+    table = {
+        "values": VALUES,
+        "dominated": DOMINATED,
+        "underflow": UNDERFLOW,
+        "weighted": WEIGHTED,
+        "ill": ILL_CONDITIONED,
+    }[kind]
+    out = []
+    for n in [*SHORT, *block_sizes(dtype), *LONG]:
+        rng = np.random.default_rng([zlib.crc32(case.encode()), n])
+        a, b = table[case](rng, n, dtype) if kind == "weighted" else (table[case](rng, n, dtype), None)
+        out.append((a, b, exact.logsumexp(a, b)))
+    return out
+
+
+def worst(kind, case, dtype, chosen, error):
+    """Return (largest error, its length) over the chosen rows; a wrong sign is an infinite error."""
+    found = (-1.0, None)
+    for a, b, true in rows(kind, case, dtype):
+        if not chosen(true, a, b):
+            continue
+        got, sign = lsecy.logsumexp(a, b=b, return_sign=True)
+        size = error(got, true, a, b) if sign == true.sign else np.inf
+        found = max(found, (size, a.size))
+    return found
+
+
+def in_ulp(got, true, a, b):
+    return exact.ulp_error(got, true.value, a.dtype)
+
+
+def in_eps(got, true, a, b):
+    return exact.ill_conditioned_error(got, true, a, b)
+
+
+def well(true, a, b):
+    return not exact.is_ill_conditioned(true, a, b)
+
+
+def ill(true, a, b):
+    return exact.is_ill_conditioned(true, a, b)
+
+
+def every(true, a, b):
+    return True
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_logsumexp_stays_within_its_bound(isa, dtype, case):
+    error, n = worst("values", case, dtype, well, in_ulp)
+    assert error <= BOUNDS["logsumexp", dtype.name], f"{error} ulp at n = {n}"
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_ill_conditioned_rows_stay_within_their_bound(isa, dtype, case):
+    error, n = worst("values", case, dtype, ill, in_eps)
+    assert error <= BOUNDS["ill-conditioned", dtype.name], f"{error} eps at n = {n}"
+
+
+@pytest.mark.parametrize("case", ILL_CONDITIONED)
+def test_normalised_log_probabilities_stay_within_their_bound(isa, dtype, case):
+    error, n = worst("ill", case, dtype, every, in_eps)
+    assert error <= BOUNDS["ill-conditioned", dtype.name], f"{error} eps at n = {n}"
+
+
+@pytest.mark.parametrize("case", DOMINATED)
+def test_a_dominant_term_near_zero_keeps_the_rest(isa, dtype, case):
+    error, n = worst("dominated", case, dtype, every, in_ulp)
+    assert error <= BOUNDS["dominated near zero", dtype.name], f"{error} ulp at n = {n}"
+
+
+@pytest.mark.parametrize("case", UNDERFLOW)
+def test_terms_near_underflow_stay_within_their_bound(isa, dtype, case):
+    error, n = worst("underflow", case, dtype, every, in_ulp)
+    assert error <= BOUNDS["near underflow", dtype.name], f"{error} ulp at n = {n}"
+
+
+@pytest.mark.parametrize("case", WEIGHTED)
+def test_weighted_logsumexp_stays_within_its_bound(isa, dtype, case):
+    error, n = worst("weighted", case, dtype, well, in_ulp)
+    assert error <= BOUNDS["weighted", dtype.name], f"{error} ulp at n = {n}"
+
+
+@pytest.mark.parametrize("case", WEIGHTED)
+def test_weighted_terms_that_cancel_stay_within_their_bound(isa, dtype, case):
+    error, n = worst("weighted", case, dtype, ill, in_eps)
+    assert error <= BOUNDS["ill-conditioned", dtype.name], f"{error} eps at n = {n}"
+
+
+@pytest.mark.parametrize("n", [2, 3, 64, 65, 5000])
+def test_the_gap_to_the_rest_may_be_anything(isa, dtype, n):
+    """A sweep of one dominant 0 beside equal terms, from nearby to just above underflow."""
+    bound, errors = BOUNDS["dominated near zero", dtype.name], {}
+    for gap in np.linspace(1, 80 if dtype == np.float32 else 700, 60).astype(dtype):
+        a = np.full(n, -gap)
+        a[n // 2] = 0
+        true = exact.contract(a.tolist(), [1.0] * n)
+        errors[float(gap)] = exact.ulp_error(lsecy.logsumexp(a), true.value, dtype)
+    assert max(errors.values()) <= bound, max(errors.items(), key=lambda item: item[1])
+
+
+def test_pairs_stay_within_the_bound(isa, dtype, rng):
+    """Many rows of two: the shortest sum, the finest sieve."""
+    a = np.concatenate([rng.normal(5, 3, (300, 2)), rng.uniform(-30, 0, (300, 2)) + [40, 0]]).astype(dtype)
+    got = lsecy.logsumexp(a, axis=1)
+    triples = [(g, exact.logsumexp(row), row) for g, row in zip(got, a, strict=True)]
+    errors = [exact.ulp_error(g, true.value, dtype) for g, true, row in triples if well(true, row, None)]
+    assert max(errors) <= BOUNDS["logsumexp", dtype.name]
+
+
+def test_ten_million_equal_terms_do_not_drift(isa, dtype):
+    a = np.full(10_000_001, 1.5, dtype)
+    true = exact.contract([1.5], [float(a.size)])
+    assert exact.ulp_error(lsecy.logsumexp(a), true.value, dtype) <= BOUNDS["logsumexp", dtype.name]
+
+
+def test_a_million_random_terms_stay_within_the_bound(isa, dtype):
+    a = np.random.default_rng(7).standard_normal(1_000_003).astype(dtype)
+    error = exact.ulp_error(lsecy.logsumexp(a), _million(dtype).value, dtype)
+    assert error <= BOUNDS["logsumexp", dtype.name]
+
+
+@cache
+def _million(dtype):
+    return exact.logsumexp(np.random.default_rng(7).standard_normal(1_000_003).astype(dtype))
+
+
+def test_subnormal_inputs_are_not_flushed(isa, dtype):
+    a = np.array([np.finfo(dtype).smallest_subnormal, -np.inf], dtype)
+    assert lsecy.logsumexp(a) == a[0]
+
+
+def test_subnormal_results_are_not_flushed(isa):
+    true = exact.contract([0.0, -740.0], [1.0, 1.0]).value
+    error = exact.ulp_error(lsecy.logsumexp([0.0, -740.0]), true, "float64")
+    assert error <= BOUNDS["near underflow", "float64"]
+
+
+def test_float16_is_rounded_once_from_float32(isa):
+    a = np.zeros(70_000, np.float16)
+    assert lsecy.logsumexp(a) == np.float16(np.log(70_000))

@@ -1,0 +1,65 @@
+"""A call needs no memory that grows with its input."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+BUILD = {
+    "one row": "a = np.empty(8_000_000); options = {}",
+    "rows": "a = np.empty((1000, 8000)); options = dict(axis=-1)",
+    "columns": "a = np.empty((1000, 8000)); options = dict(axis=0)",
+    "everything": "a = np.empty((1000, 8000)); options = {}",
+    "short rows": "a = np.empty((1_000_000, 8)); options = dict(axis=1)",
+    "few columns": "a = np.empty((1_000_000, 8)); options = dict(axis=0)",
+    "Fortran order, rows": "a = np.empty((1000, 8000), order='F'); options = dict(axis=1)",
+    "Fortran order, everything": "a = np.empty((1000, 8000), order='F'); options = {}",
+    "axes that do not merge": "a = np.empty((200, 200, 200)); options = dict(axis=(0, 2))",
+    "strided": "a = np.empty((1000, 8000))[:, ::2]; options = dict(axis=1)",
+    "float32": "a = np.empty((1000, 16000), np.float32); options = dict(axis=1)",
+    "float16": "a = np.empty((1000, 32000), np.float16); options = dict(axis=1)",
+    "int64": "a = np.empty((1000, 8000), np.int64); options = dict(axis=1)",
+    "int8": "a = np.empty((1000, 64000), np.int8); options = dict(axis=0)",
+    "byte-swapped": "a = np.empty((1000, 8000), '>f8'); options = dict(axis=1)",
+    "weights": "a = np.empty((1000, 4000)); options = dict(axis=1, b=np.ones((1000, 4000)))",
+    "one row of integer weights": "a = np.empty((1000, 8000)); options = dict(axis=1, b=np.arange(8000))",
+    "integers along axis 0": "a = np.empty((1000, 8000)); options = dict(axis=0, b=np.ones((1000, 1), int))",
+    "integer weights": "a = np.empty((1000, 4000)); options = dict(axis=0, b=np.ones((1000, 4000), int))",
+    "weights that enlarge": "a = np.empty((8000,)); options = dict(axis=1, b=np.ones((1000, 1)))",
+}  # fmt: skip
+
+SCRIPT = """
+    import resource, sys
+    import numpy as np, lsecy
+
+    def peak():
+        # On Linux ru_maxrss starts at the peak of the parent; VmHWM is this process's own.
+        if sys.platform == "linux":
+            with open("/proc/self/status") as status:
+                return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    small = np.ones((300, 1000))
+    lsecy.logsumexp(small)
+    for axis in (0, 1):
+        lsecy.logsumexp(small, axis=axis)
+        lsecy.logsumexp(small.astype(int), axis=axis, b=small.astype(int), return_sign=True)
+    {build}
+    a.fill(1) if a.flags.owndata else a.base.fill(1)
+    before = peak()
+    result = lsecy.logsumexp(a, **options)
+    print(peak() - before - result.nbytes)
+"""
+
+if os.name == "posix":
+
+    @pytest.mark.parametrize("case", BUILD)
+    def test_a_call_needs_less_than_two_megabytes(tmp_path, case):
+        code = textwrap.dedent(SCRIPT).replace("{build}", BUILD[case])
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert result.returncode == 0, result.stderr
+        assert int(result.stdout) < 2_000_000
