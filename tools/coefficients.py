@@ -72,29 +72,42 @@ def show(name, kind, coefficients):
 def exp_set(name, kind, reach, degree):
     tail = [rounders()[kind](c) for c in interpolate(exp_tail, -reach, reach, degree)]
     error = worst(lambda r: (1 + r + r**2 * polynomial(tail, r)) / mp.exp(r) - 1, -reach, reach)
-    print(f"\n/* exp(r) = 1 + r + r^2 Q(r), |r| <= {mp.nstr(reach, 6)}: relative error 2^{mp.nstr(mp.log(error, 2), 4)} */")
+    size = mp.nstr(mp.log(error, 2), 4)
+    print(f"\n/* exp(r) = 1 + r + r^2 Q(r), |r| <= {mp.nstr(reach, 6)}: relative error 2^{size} */")
     show(name, kind, tail)
+
+
+def log_set(name, degree):
+    high = mp.mpf("0.02944")  # of ((sqrt(2) - 1) / (sqrt(2) + 1))^2
+    tail = [float(c) for c in interpolate(log_tail, mp.mpf(0), high, degree)]
+    error = worst(lambda z: z * (polynomial(tail, z) - log_tail(z)) / 2, mp.mpf(0), high)
+    size = mp.nstr(mp.log(error, 2), 4)
+    print(f"\n/* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= {mp.nstr(high, 6)}: relative error 2^{size} */")
+    show(name, "double", tail)
 
 
 def main():
     print("/* Made by tools/coefficients.py, which says how; do not edit. */")
     print("#ifndef LSECY_COEFFICIENTS_H\n#define LSECY_COEFFICIENTS_H\n")
-    print("/* ln 2 in two parts: whole k times the first is exact, |k| < 2^10 (float: 14 bits; double: 38, with k in 16ths). */")
+    print("/* ln 2 in two parts: k times the first is exact for whole |k| < 2^10 (float: 14 bits;")
+    print(" * double: 38, for k in 16ths too). */")
     for kind, bits in (("float", 14), ("double", 38)):
         high = leading_bits(LN2, bits)
         suffix = "f" if kind == "float" else ""
         print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
         print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
     exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
-    exp_set("EXP_SIXTEENTH", "double", LN2 / 32, 4)
+    exp_set("EXP_COARSE_16", "double", LN2 / 32, 2)
+    exp_set("EXP_DOUBLE_16", "double", LN2 / 32, 4)
+    exp_set("EXP_PAIR_16", "double", LN2 / 32, 5)
+    exp_set("EXP_COARSE", "double", LN2 / 2, 6)
     exp_set("EXP_DOUBLE", "double", LN2 / 2, 10)
-    high = mp.mpf("0.02944")
-    tail = [float(c) for c in interpolate(log_tail, mp.mpf(0), high, 8)]
-    error = worst(lambda z: z * (polynomial(tail, z) - log_tail(z)) / 2, mp.mpf(0), high)
-    print(f"\n/* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= {mp.nstr(high, 6)}: relative error 2^{mp.nstr(mp.log(error, 2), 4)} */")
-    show("LOG_TAIL", "double", tail)
-    print("\n/* 2^(j / 16), j = 0 .. 15 */")
-    show("SIXTEENTHS", "double", [float(mp.mpf(2) ** (mp.mpf(j) / 16)) for j in range(16)])
+    log_set("LOG_COARSE", 4)
+    log_set("LOG_PAIR", 8)
+    print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it */")
+    powers = [mp.mpf(2) ** (mp.mpf(j) / 16) for j in range(16)]
+    show("SIXTEENTHS", "double", [float(power) for power in powers])
+    show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])
     print("\n#endif")
 
 

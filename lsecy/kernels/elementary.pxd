@@ -27,26 +27,38 @@ cdef inline void float_power(vec x, vec *p, vec *k) noexcept nogil:
               + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0])) * r + splat(1)) * r + splat(1)
 
 
-cdef inline void double_power(dvec x, dvec *p, dvec *k) noexcept nogil:
+cdef inline dvec reduced(dvec x, dvec *z, dvec *k) noexcept nogil:
+    # r = x - k ln2 for the k next to x / ln2: a whole number, |r| <= ln2/2, or with a register table a
+    # multiple of 1/16, |r| <= ln2/32, whose fraction stands in the low four bits of z.
+    # 1.5 * 2^52 makes the last bit of z worth 1; 1.5 * 2^48 makes it worth 1/16.
+    cdef dvec magic = dsplat(422212465065984.0 if REGISTER_TABLE else 6755399441055744.0)
+    z[0] = x * dsplat(1.4426950408889634) + magic
+    k[0] = z[0] - magic
+    return (x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - k[0] * dsplat(LN2_LOW_DOUBLE)
+
+
+cdef inline void double_power(dvec x, bint coarse, dvec *p, dvec *k) noexcept nogil:
     # exp(x) = 2^k p for float64; with a register table k is a multiple of 1/16 whose fraction p holds.
-    #     x = k ln2 + r, |r| <= ln2/32;   p = 2^(j/16) (1 + r + r^2 Q(r)), j the low four bits of 16 k
-    # Without one, as float_power with a longer polynomial.
-    # bound  1.1 ulp on [-708, 709]; NaN and +inf give NaN, -inf gives k = -inf.
-    cdef dvec magic, z, r, t, q
-    if REGISTER_TABLE:
-        magic = dsplat(422212465065984.0)    # 1.5 * 2^48: the last bit is worth 1/16
-    else:
-        magic = dsplat(6755399441055744.0)    # 1.5 * 2^52
-    z = x * dsplat(1.4426950408889634) + magic
-    k[0] = z - magic
-    r = (x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - k[0] * dsplat(LN2_LOW_DOUBLE)
+    #     p = 2^(j/16) (1 + r + r^2 Q(r)), j the low four bits of 16 k; without a table j = 0
+    # bound  1.1 ulp on [-708, 709], coarse 2^-38; NaN and +inf give NaN, -inf gives k = -inf.
+    cdef dvec z, t, q
+    cdef dvec r = reduced(x, &z, k)
     if REGISTER_TABLE:
         t = lookup(SIXTEENTHS, z)
-        q = ((((dsplat(EXP_SIXTEENTH[4]) * r + dsplat(EXP_SIXTEENTH[3])) * r + dsplat(EXP_SIXTEENTH[2])) * r
-              + dsplat(EXP_SIXTEENTH[1])) * r + dsplat(EXP_SIXTEENTH[0])) * r + dsplat(1)
-        p[0] = (q * r) * t + t
+        if coarse:
+            q = (dsplat(EXP_COARSE_16[2]) * r + dsplat(EXP_COARSE_16[1])) * r + dsplat(EXP_COARSE_16[0])
+        else:
+            q = (((dsplat(EXP_DOUBLE_16[4]) * r + dsplat(EXP_DOUBLE_16[3])) * r + dsplat(EXP_DOUBLE_16[2])) * r
+                 + dsplat(EXP_DOUBLE_16[1])) * r + dsplat(EXP_DOUBLE_16[0])
+        p[0] = ((q * r + dsplat(1)) * r) * t + t
+        return
+    if coarse:
+        q = (((((dsplat(EXP_COARSE[6]) * r + dsplat(EXP_COARSE[5])) * r + dsplat(EXP_COARSE[4])) * r
+               + dsplat(EXP_COARSE[3])) * r + dsplat(EXP_COARSE[2])) * r + dsplat(EXP_COARSE[1])) * r + dsplat(
+                   EXP_COARSE[0])
     else:
-        p[0] = (exp_tail(r) * r + dsplat(1)) * r + dsplat(1)
+        q = exp_tail(r)
+    p[0] = (q * r + dsplat(1)) * r + dsplat(1)
 
 
 cdef inline dvec exp_tail(dvec r) noexcept nogil:
@@ -62,36 +74,56 @@ cdef inline dvec exp_tail(dvec r) noexcept nogil:
 
 cdef inline void pair_power(dvec x, dvec *high, dvec *low, dvec *k) noexcept nogil:
     # exp(x) = 2^k (high + low), high = fl(high + low): the last bit of exp and 2^-56 beyond it.
-    #     x = k ln2 + r + rest;   exp = 1 + r + (rest + rest r + r^2 Q(r)), the sums kept exactly
+    # Without a table  1 + r + (rest + rest r + r^2 Q(r)), `rest` what rounding took from r;
+    # with one         t + (t (r + r^2 Q(r)) + t's own rounding error), whose r is too small for a rest.
     # Near x = 0, high = 1 and low = x + x^2/2: nothing of a tiny x is lost.
     # bound  2^-55 relative on [-708, 709]; NaN and +inf give NaN, -inf gives k = -inf.
-    cdef dvec magic = dsplat(6755399441055744.0)
-    cdef dvec above, below, r, rest, tail, one
-    k[0] = (x * dsplat(1.4426950408889634) + magic) - magic
-    above = x - k[0] * dsplat(LN2_HIGH_DOUBLE)    # exact
-    below = k[0] * dsplat(LN2_LOW_DOUBLE)
-    r = above - below
-    rest = (above - r) - below
-    tail = (r * r) * exp_tail(r) + (rest + rest * r)
-    one = dsplat(1) + r
-    tail = (r - (one - dsplat(1))) + tail
+    cdef dvec z, r, rest, tail, one
+    if REGISTER_TABLE:
+        r = reduced(x, &z, k)
+        one = lookup(SIXTEENTHS, z)
+        tail = ((((dsplat(EXP_PAIR_16[5]) * r + dsplat(EXP_PAIR_16[4])) * r + dsplat(EXP_PAIR_16[3])) * r
+                 + dsplat(EXP_PAIR_16[2])) * r + dsplat(EXP_PAIR_16[1])) * r + dsplat(EXP_PAIR_16[0])
+        tail = one * ((tail * r) * r + r) + lookup(SIXTEENTHS_LOW, z)
+    else:
+        r = reduced(x, &z, k)
+        rest = ((x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - r) - k[0] * dsplat(LN2_LOW_DOUBLE)
+        tail = (r * r) * exp_tail(r) + (rest + rest * r)
+        one = dsplat(1) + r
+        tail = (r - (one - dsplat(1))) + tail
     high[0] = one + tail
     low[0] = (one - high[0]) + tail
 
 
+cdef inline dvec log_reduced(dvec x, dvec *e) noexcept nogil:
+    # x = 2^e (1 + f), 1 + f in [1/sqrt2, sqrt2); f is exact.  x positive and normal.
+    cdef dvec m
+    cdef divec large
+    dsplit_power(x, &m, e)
+    large = m > dsplat(1.4142135623730951)
+    e[0] = dpick(large, e[0] + dsplat(1), e[0])
+    return dpick(large, m * dsplat(0.5), m) - dsplat(1)
+
+
+cdef inline dvec log_coarse(dvec x, dvec shift) noexcept nogil:
+    # shift + log(x) for x > 0 normal, as log_pair without the care for the last bits.
+    # bound  2^-44 absolute beside the rounding of the sum.
+    cdef dvec e, s, z, tail
+    cdef dvec f = log_reduced(x, &e)
+    s = f / (f + dsplat(2))
+    z = s * s
+    tail = (((dsplat(LOG_COARSE[4]) * z + dsplat(LOG_COARSE[3])) * z + dsplat(LOG_COARSE[2])) * z
+            + dsplat(LOG_COARSE[1])) * z + dsplat(LOG_COARSE[0])
+    return shift + (e * dsplat(0.6931471805599453) + ((s * z) * tail + (s + s)))
+
+
 cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     # shift + log(high + low) for high > 0 normal and |low| <= ulp(high), rounded once.
-    #     high = 2^e m, m in [1/sqrt2, sqrt2);   f = m - 1 (exact);   s = f / (2 + f)
-    #     log m = 2 s + s z P(z), z = s^2 (the atanh series); the quotient's error and `low` are
-    #     carried beside s, and e ln2, shift and 2 s are added without loss.
+    #     high = 2^e (1 + f);   s = f / (2 + f);   log(1 + f) = 2 s + s z P(z), z = s^2 (atanh's series)
+    # The quotient's error and `low` are carried beside s; e ln2, shift and 2 s are added without loss.
     # bound  0.51 ulp of the sum, or 2^-57 of its largest part where they cancel.
-    cdef dvec m, e, f, q, s, den, den_low, lost, z, tail, total, error, more
-    cdef divec large
-    dsplit_power(high, &m, &e)
-    large = m > dsplat(1.4142135623730951)
-    m = dpick(large, m * dsplat(0.5), m)
-    e = dpick(large, e + dsplat(1), e)
-    f = m - dsplat(1)
+    cdef dvec e, q, s, den, den_low, lost, z, tail, total, error, more
+    cdef dvec f = log_reduced(high, &e)
     low = dscale(low, dsplat(0) - e)
     den = f + dsplat(2)
     den_low = f - (den - dsplat(2))
@@ -100,10 +132,10 @@ cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     lost = residual(f, s, den) - s * den_low
     lost = lost * q + (low * dsplat(2)) * (q * q)
     z = s * s
-    tail = (((((((dsplat(LOG_TAIL[8]) * z + dsplat(LOG_TAIL[7])) * z + dsplat(LOG_TAIL[6])) * z
-                + dsplat(LOG_TAIL[5])) * z + dsplat(LOG_TAIL[4])) * z + dsplat(LOG_TAIL[3])) * z
-             + dsplat(LOG_TAIL[2])) * z + dsplat(LOG_TAIL[1])) * z + dsplat(LOG_TAIL[0])
-    tail = s * z * tail + (lost + lost) + e * dsplat(LN2_LOW_DOUBLE)
+    tail = (((((((dsplat(LOG_PAIR[8]) * z + dsplat(LOG_PAIR[7])) * z + dsplat(LOG_PAIR[6])) * z
+                + dsplat(LOG_PAIR[5])) * z + dsplat(LOG_PAIR[4])) * z + dsplat(LOG_PAIR[3])) * z
+             + dsplat(LOG_PAIR[2])) * z + dsplat(LOG_PAIR[1])) * z + dsplat(LOG_PAIR[0])
+    tail = (s * z) * tail + (lost + lost) + e * dsplat(LN2_LOW_DOUBLE)
     two_sum(shift, e * dsplat(LN2_HIGH_DOUBLE), &total, &error)
     two_sum(total, s + s, &total, &more)
     return total + ((error + more) + tail)

@@ -17,7 +17,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy
 
-from lsecy.kernels.elementary cimport double_power, float_power, log_pair, pair_power, two_sum
+from lsecy.kernels.elementary cimport double_power, float_power, log_coarse, log_pair, pair_power, two_sum
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport EXACT, FAST, SHORT, TILE, Care, Kernels, States
 
@@ -72,7 +72,7 @@ cdef inline vec fast_term(vec x, vec b, bint weighted) noexcept nogil:
     if REAL_BITS == 32:
         float_power(x, &p, &k)
     else:
-        double_power(half(x, 0), <dvec *> &p, <dvec *> &k)    # half: x itself
+        double_power(half(x, 0), False, <dvec *> &p, <dvec *> &k)    # half: x itself
     if not weighted:
         return term_of_power(p, k)
     split_power(b, &mantissa, &exponent)
@@ -85,7 +85,7 @@ cdef inline void double_term(dvec x, dvec b, bint weighted, bint exact,
     cdef dvec p, k, mantissa, exponent, product
     cdef divec gone
     if not exact:
-        double_power(x, &p, &k)
+        double_power(x, True, &p, &k)
         if weighted:
             dsplit_power(b, &mantissa, &exponent)
             high[0] = dpick(b == dsplat(0), dsplat(0), dterm_of_power(p * mantissa, k + exponent))
@@ -547,7 +547,10 @@ cdef bint finish(const States *states, Py_ssize_t count, double near, double can
         negative = high < zero
         size = dmagnitude(high)
         ordinary = (size > zero) & (size < infinity)
-        result = log_pair(dpick(ordinary, size, dsplat(1)), dpick(negative, zero - low, low), shift)
+        if REAL_BITS == 32 and near > 0:
+            result = log_coarse(dpick(ordinary, size, dsplat(1)), shift)
+        else:
+            result = log_pair(dpick(ordinary, size, dsplat(1)), dpick(negative, zero - low, low), shift)
         result = dpick(ordinary, result, dpick(size == zero, zero - infinity, size))
         poor = poor or dany(((shift == zero) & (dmagnitude(result) < dsplat(near)))
                             | (size < dsplat(cancelled) * dload(states.size + i)))
@@ -560,44 +563,69 @@ cdef bint finish(const States *states, Py_ssize_t count, double near, double can
     return poor
 
 
+cdef inline void unshuffle(vec *x, Py_ssize_t m) noexcept nogil:
+    # Splitting neighbours into even and odd elements log2(m) times turns m vectors that hold LANES
+    # rows of m elements into m vectors that hold a column each.
+    cdef vec y[LANES_BOUND]
+    cdef Py_ssize_t rounds = 1, i
+    while rounds < m:
+        for i in range(m // 2):
+            y[i] = evens(x[2 * i], x[2 * i + 1])
+            y[i + m // 2] = odds(x[2 * i], x[2 * i + 1])
+        for i in range(m):
+            x[i] = y[i]
+        rounds *= 2
+
+
+cdef inline void transpose_dense(const real *rows, Py_ssize_t m, Py_ssize_t count, real *tile) noexcept nogil:
+    # Rows of m elements without gaps, LANES rows at a time; m a constant power of two.
+    cdef vec x[LANES_BOUND]
+    cdef Py_ssize_t first = 0, i
+    while first < count:
+        for i in range(m):
+            x[i] = load(rows + first * m + i * LANES)
+        unshuffle(x, m)
+        for i in range(m):
+            store(tile + i * TILE + first, x[i])
+        first += LANES
+
+
 cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
                     Py_ssize_t readable, void *target) noexcept nogil:
-    # Perfect unshuffles: splitting neighbours into even and odd elements log2(m) times turns m
-    # vectors that hold LANES rows of m elements into m vectors that hold a column each.
     cdef const real *rows = <const real *> start
     cdef real *tile = <real *> target
     cdef vec x[LANES_BOUND]
-    cdef vec y[LANES_BOUND]
     cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t first, column, wide, i, k, at, rounds, here
-    cdef bint dense = step == n and (n & (n - 1)) == 0 and n <= LANES
-    first = 0
+    cdef Py_ssize_t first = 0, column, i, k, at
+    if step == n and count % LANES == 0 and n <= LANES:
+        if n == 2:
+            transpose_dense(rows, 2, count, tile)
+            return
+        if n == 4:
+            transpose_dense(rows, 4, count, tile)
+            return
+        if n == 8:
+            transpose_dense(rows, 8, count, tile)
+            return
     while first < count:
-        here = min(LANES, count - first)
         column = 0
         while column < n:
-            wide = n if dense else LANES
-            for i in range(wide):
-                at = first * step + i * LANES if dense else (first + i) * step + column
-                if not dense and i >= here:
-                    x[i] = x[0]
-                elif at + LANES <= readable:
+            for i in range(LANES):
+                at = min(first + i, count - 1) * step + column
+                if at + LANES <= readable:
                     x[i] = load(rows + at)
                 else:
                     for k in range(LANES):
                         edge[k] = rows[at + k] if at + k < readable else 0
                     x[i] = load(edge)
-            rounds = 1
-            while rounds < wide:
-                for i in range(wide // 2):
-                    y[i] = evens(x[2 * i], x[2 * i + 1])
-                    y[i + wide // 2] = odds(x[2 * i], x[2 * i + 1])
-                for i in range(wide):
-                    x[i] = y[i]
-                rounds *= 2
-            for i in range(min(wide, n - column)):
-                store(tile + (column + i) * TILE + first, x[i])
-            column += wide
+            unshuffle(x, LANES)
+            if n - column >= LANES:
+                for i in range(LANES):
+                    store(tile + (column + i) * TILE + first, x[i])
+            else:
+                for i in range(n - column):
+                    store(tile + (column + i) * TILE + first, x[i])
+            column += LANES
         first += LANES
 
 

@@ -192,6 +192,18 @@ INLINE dvec dscale(dvec x, dvec k) {
 
 /* x = mantissa * 2^exponent with 1 <= |mantissa| < 2; zero, infinity and NaN are their own mantissa
  * with exponent 0.  A subnormal is first made normal by an exact multiplication. */
+#if VECTOR_BYTES == 64 /* one instruction each; exponent -inf for zero and inf for infinity serve as well */
+INLINE void dsplit_power(dvec x, dvec *mantissa, dvec *exponent) {
+    *mantissa = (dvec)_mm512_getmant_pd((__m512d)x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
+    *exponent = (dvec)_mm512_getexp_pd((__m512d)x);
+}
+#if REAL_BITS == 32
+INLINE void split_power(vec x, vec *mantissa, vec *exponent) {
+    *mantissa = (vec)_mm512_getmant_ps((__m512)x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
+    *exponent = (vec)_mm512_getexp_ps((__m512)x);
+}
+#endif
+#else
 #if VECTOR_BYTES
 #define TO_REAL(x, type) __builtin_convertvector(x, type)
 #else
@@ -210,11 +222,14 @@ INLINE dvec dscale(dvec x, dvec k) {
         *exponent = pick(ordinary, power, splat(0));                                                       \
     }
 SPLIT_POWER(dsplit_power, dvec, divec, dsplat, dpick, dmagnitude, dbits_of, dfrom_bits, double, DBL_MIN, 52, 1023)
-#if REAL_BITS == 64
-INLINE void split_power(vec x, vec *mantissa, vec *exponent) { dsplit_power(x, mantissa, exponent); }
-#else
+#if REAL_BITS == 32
 SPLIT_POWER(split_power, vec, ivec, splat, pick, magnitude, bits_of, from_bits, float, FLT_MIN, 23, 127)
 #endif
+#endif
+#if REAL_BITS == 64
+INLINE void split_power(vec x, vec *mantissa, vec *exponent) { dsplit_power(x, mantissa, exponent); }
+#endif
+
 /* c - a * b, rounded once.  Never written as an expression: a compiler may or may not fuse it. */
 #if VECTOR_BYTES == 64
 INLINE dvec residual(dvec c, dvec a, dvec b) { return (dvec)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }

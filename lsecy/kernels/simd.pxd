@@ -50,7 +50,12 @@ cdef extern from "coefficients.h" nogil:
     const double LN2_HIGH_DOUBLE
     const double LN2_LOW_DOUBLE
     const float EXP_FLOAT[5]
-    const double EXP_SIXTEENTH[5]
+    const double EXP_COARSE_16[3]
+    const double EXP_DOUBLE_16[5]
+    const double EXP_PAIR_16[6]
+    const double EXP_COARSE[7]
     const double EXP_DOUBLE[11]
-    const double LOG_TAIL[9]
+    const double LOG_COARSE[5]
+    const double LOG_PAIR[9]
     const double SIXTEENTHS[16]
+    const double SIXTEENTHS_LOW[16]
