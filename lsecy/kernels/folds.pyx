@@ -274,7 +274,7 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
     keep_row(high, low, size, DWIDTH, exact, weighted, shift, states, place)
 
 
-cdef inline void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care care,
+cdef void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care care,
                           const States *states, Py_ssize_t place) noexcept nogil:
     # Every combination of constants is a loop of its own.
     if care == FAST:
@@ -375,19 +375,18 @@ cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift
     dstore(states.size + place, size)
 
 
-cdef inline void double_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                                bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                                bint weighted, bint exact, const States *states) noexcept nogil:
+cdef inline void double_panel(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+                              bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                              bint weighted, bint exact, Py_ssize_t positions, bint once,
+                              const States *states) noexcept nogil:
+    # `positions`: the power of two that n needs, at most DWIDTH; `once`: n <= DWIDTH, a term each.
+    # Both are constants where it is called, so that short columns stay in registers from end to end.
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
     cdef dvec h, l, c, w = dsplat(0)
-    cdef Py_ssize_t vectors = (width + DLANES - 1) // DLANES
-    cdef Py_ssize_t v, j, row, positions = 1
-    cdef Py_ssize_t p
-    while positions < DWIDTH and positions < n:
-        positions *= 2
-    for v in range(vectors):
+    cdef Py_ssize_t v, j, row, p
+    for v in range((width + DLANES - 1) // DLANES):
         j = column_of(v, DLANES, width)
         c = load_double(shift + j)
         for p in range(positions):
@@ -397,18 +396,36 @@ cdef inline void double_columns(const real *a, Py_ssize_t a_step, const real *b,
                 if weighted:
                     w = dsplat(b[row * b_step]) if spread_b else load_double(b + row * b_step + j)
                 double_term(load_double(a + row * a_step + j) - c, w, weighted, exact, &h, &l)
-                if exact:
+                if once:
+                    high[p] = h
+                    low[p] = l
+                elif exact:
                     add_pair(h, l, high + p, low + p)
                 else:
                     high[p] = high[p] + h
                 if weighted:
                     size[p] = size[p] + dmagnitude(h)
+                if once:
+                    break
                 row += DWIDTH
         join(high, low, size, positions, exact, weighted)
-        keep_columns(states, j, c, high[0], low[0], size[0] if weighted else high[0])
+        keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), size[0] if weighted else high[0])
 
 
-cdef inline void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+cdef inline void double_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+                                bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                                bint weighted, bint exact, const States *states) noexcept nogil:
+    if n <= 2:
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 2, True, states)
+    elif n <= 4:
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 4, True, states)
+    elif n <= 8:
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 8, True, states)
+    else:
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 8, False, states)
+
+
+cdef void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
                               Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, const real *shift,
                               Care care, const States *states) noexcept nogil:
     if care == FAST:
