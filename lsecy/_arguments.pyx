@@ -136,7 +136,6 @@ def column_hint(shape, weights):
 
 cdef int mark_axes(str function, axis, int ndim, char *summed) except -1:
     cdef int k
-    cdef Py_ssize_t number
     for k in range(ndim):
         summed[k] = axis is None
     if axis is None:

@@ -71,6 +71,7 @@ cdef struct Room:
     double shift[TILE]
     double high[TILE]
     double low[TILE]
+    double rest[TILE]
     double size[TILE]
 
 # The same for one vector of any width.
@@ -78,6 +79,7 @@ cdef struct Eight:
     double shift[8]
     double high[8]
     double low[8]
+    double rest[8]
     double size[8]
 
 
@@ -86,6 +88,17 @@ cdef inline States states_of(Room *room) noexcept nogil:
     states.shift = room.shift
     states.high = room.high
     states.low = room.low
+    states.rest = room.rest
+    states.size = room.size
+    return states
+
+
+cdef inline States states_of_eight(Eight *room) noexcept nogil:
+    cdef States states
+    states.shift = room.shift
+    states.high = room.high
+    states.low = room.low
+    states.rest = room.rest
     states.size = room.size
     return states
 
@@ -95,6 +108,7 @@ cdef inline void copy_state(const States *into, Py_ssize_t place, const States *
     into.shift[place] = source.shift[other]
     into.high[place] = source.high[other]
     into.low[place] = source.low[other]
+    into.rest[place] = source.rest[other]
     into.size[place] = source.size[other]
 
 
@@ -103,12 +117,13 @@ cdef inline void merge(const States *into, Py_ssize_t place, const States *sourc
     # (s, t) + (s', t') = (s, t + t' exp(s' - s)) for s >= s'.  The identity is (-inf, 0); a state
     # of infinite or NaN terms has shift +inf, so that it outweighs all others, and equal infinities
     # are never subtracted.
-    cdef double scale, high, low, size, total, t, y
+    cdef double scale, high, low, total, t, y
     if source.shift[other] > into.shift[place]:
         scale = exp(into.shift[place] - source.shift[other])
         into.shift[place] = source.shift[other]
         into.high[place] *= scale
         into.low[place] *= scale
+        into.rest[place] *= scale
         into.size[place] *= scale
     scale = 1 if source.shift[other] == into.shift[place] else exp(source.shift[other] - into.shift[place])
     y = source.high[other] * scale
@@ -117,7 +132,10 @@ cdef inline void merge(const States *into, Py_ssize_t place, const States *sourc
         into.high[place] = high
         return
     t = high - into.high[place]
-    low = ((into.high[place] - (high - t)) + (y - t)) + into.low[place] + source.low[other] * scale
+    y = ((into.high[place] - (high - t)) + (y - t)) + source.low[other] * scale
+    low = into.low[place] + y
+    t = low - into.low[place]
+    into.rest[place] += ((into.low[place] - (low - t)) + (y - t)) + source.rest[other] * scale
     total = high + low
     into.high[place] = total
     into.low[place] = (high - total) + low
@@ -227,15 +245,14 @@ cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
     # Elements first .. end of a row, block by block.
     cdef double buffer_a[BLOCK_DOUBLES]
     cdef double buffer_b[BLOCK_DOUBLES]
-    cdef double spare[4]
-    cdef States block
+    cdef Eight spare
+    cdef States block = states_of_eight(&spare)
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t size = problem.bits // 8, length = block_length(problem.bits), start = first, count
     cdef const void *a
     cdef const void *b = NULL
     cdef bint straight_a = along_memory(problem, &problem.a, problem.reduced.a)
     cdef bint straight_b = along_memory(problem, &problem.b, problem.reduced.b)
-    block.shift, block.high, block.low, block.size = spare, spare + 1, spare + 2, spare + 3
     while start < end:
         count = min(length, end - start)
         if straight_a:
@@ -259,10 +276,9 @@ cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
 
 cdef void fold_whole_row(const Problem *problem, Row row, Care care, const States *states,
                          Py_ssize_t place) noexcept nogil:
-    cdef double spare[4]
-    cdef States task
+    cdef Eight spare
+    cdef States task = states_of_eight(&spare)
     cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0
-    task.shift, task.high, task.low, task.size = spare, spare + 1, spare + 2, spare + 3
     while first < problem.n:
         if first == 0:
             fold_task(problem, row, first, min(problem.n, length), care, states, place)
@@ -294,7 +310,7 @@ cdef inline void store(const Problem *problem, void *target, Py_ssize_t place, P
 cdef inline void pad_states(const States *states, Py_ssize_t count) noexcept nogil:
     # finish works on whole vectors of up to eight.
     while count % 8:
-        states.shift[count] = states.low[count] = 0
+        states.shift[count] = states.low[count] = states.rest[count] = 0
         states.high[count] = states.size[count] = 1e9    # an answer that lacks nothing
         count += 1
 
@@ -306,7 +322,7 @@ cdef inline double finish_one(const Kernels *kernels, const States *states, Py_s
     cdef double value[8]
     cdef double signs[8]
     cdef States one
-    one.shift, one.high, one.low, one.size = room.shift, room.high, room.low, room.size
+    one = states_of_eight(&room)
     copy_state(&one, 0, states, place)
     pad_states(&one, 1)
     kernels.finish(&one, 1, 0, 0, value, signs if sign != NULL else NULL)
@@ -580,13 +596,14 @@ cdef int share_long(const Problem *problem, Py_ssize_t count, void *out, void *s
     cdef Room room
     cdef States states = states_of(&room), tasks
     cdef Row row
-    cdef double *memory = <double *> malloc(4 * count * TILE * sizeof(double))
+    cdef double *memory = <double *> malloc(5 * count * TILE * sizeof(double))
     if memory == NULL:
         return -1
     tasks.shift = memory
     tasks.high = memory + count * TILE
     tasks.low = memory + 2 * count * TILE
-    tasks.size = memory + 3 * count * TILE
+    tasks.rest = memory + 3 * count * TILE
+    tasks.size = memory + 4 * count * TILE
     for item in range(problem.rows // problem.inner * panels):
         row = panel_at(problem, item, panels, &width)
         share_tasks(problem, row, width, FAST, &tasks, &states)
@@ -618,6 +635,7 @@ cdef void fold_one_task(const Problem *problem, Row row, Py_ssize_t task, Py_ssi
     mine.shift = tasks.shift + task * TILE
     mine.high = tasks.high + task * TILE
     mine.low = tasks.low + task * TILE
+    mine.rest = tasks.rest + task * TILE
     mine.size = tasks.size + task * TILE
     fold_panel_task(problem, row, task * length, min(problem.n, (task + 1) * length), width, care, &mine)
 
@@ -633,7 +651,7 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     cdef Problem problem
     cdef Row row
     cdef Care care = first_care(n)
-    states.shift, states.high, states.low, states.size = room.shift, room.high, room.low, room.size
+    states = states_of_eight(&room)
     if n <= block_length(bits):
         kernels.fold_row(a, NULL, n, care, &states, 0)
         pad_states(&states, 1)

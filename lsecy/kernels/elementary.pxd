@@ -72,8 +72,9 @@ cdef inline dvec exp_tail(dvec r) noexcept nogil:
     return odd * r + even
 
 
-cdef inline void pair_power(dvec x, dvec *high, dvec *low, dvec *k) noexcept nogil:
-    # exp(x) = 2^k (high + low), high = fl(high + low): the last bit of exp and 2^-56 beyond it.
+cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *k) noexcept nogil:
+    # exp(x + lost) = 2^k (high + low), high = fl(high + low): the last bit of exp and 2^-56 beyond it;
+    # `lost` is what rounding took from x.
     # Without a table  1 + r + (rest + rest r + r^2 Q(r)), `rest` what rounding took from r;
     # with one         t + (t (r + r^2 Q(r)) + t's own rounding error), whose r is too small for a rest.
     # Near x = 0, high = 1 and low = x + x^2/2: nothing of a tiny x is lost.
@@ -82,12 +83,14 @@ cdef inline void pair_power(dvec x, dvec *high, dvec *low, dvec *k) noexcept nog
     if REGISTER_TABLE:
         r = reduced(x, &z, k)
         one = lookup(SIXTEENTHS, z)
-        tail = ((((dsplat(EXP_PAIR_16[5]) * r + dsplat(EXP_PAIR_16[4])) * r + dsplat(EXP_PAIR_16[3])) * r
-                 + dsplat(EXP_PAIR_16[2])) * r + dsplat(EXP_PAIR_16[1])) * r + dsplat(EXP_PAIR_16[0])
-        tail = one * ((tail * r) * r + r) + lookup(SIXTEENTHS_LOW, z)
+        rest = r * r
+        tail = ((dsplat(EXP_PAIR_16[5]) * r + dsplat(EXP_PAIR_16[4])) * rest
+                + (dsplat(EXP_PAIR_16[3]) * r + dsplat(EXP_PAIR_16[2]))) * rest + (
+                    dsplat(EXP_PAIR_16[1]) * r + dsplat(EXP_PAIR_16[0]))
+        tail = one * (tail * rest + (r + lost)) + lookup(SIXTEENTHS_LOW, z)
     else:
         r = reduced(x, &z, k)
-        rest = ((x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - r) - k[0] * dsplat(LN2_LOW_DOUBLE)
+        rest = ((x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - r) - k[0] * dsplat(LN2_LOW_DOUBLE) + lost
         tail = (r * r) * exp_tail(r) + (rest + rest * r)
         one = dsplat(1) + r
         tail = (r - (one - dsplat(1))) + tail
@@ -108,12 +111,13 @@ cdef inline dvec log_reduced(dvec x, dvec *e) noexcept nogil:
 cdef inline dvec log_coarse(dvec x, dvec shift) noexcept nogil:
     # shift + log(x) for x > 0 normal, as log_pair without the care for the last bits.
     # bound  2^-44 absolute beside the rounding of the sum.
-    cdef dvec e, s, z, tail
+    cdef dvec e, s, z, y, tail
     cdef dvec f = log_reduced(x, &e)
     s = f / (f + dsplat(2))
     z = s * s
-    tail = (((dsplat(LOG_COARSE[4]) * z + dsplat(LOG_COARSE[3])) * z + dsplat(LOG_COARSE[2])) * z
-            + dsplat(LOG_COARSE[1])) * z + dsplat(LOG_COARSE[0])
+    y = z * z
+    tail = (dsplat(LOG_COARSE[4]) * y + (dsplat(LOG_COARSE[3]) * z + dsplat(LOG_COARSE[2]))) * y + (
+        dsplat(LOG_COARSE[1]) * z + dsplat(LOG_COARSE[0]))
     return shift + (e * dsplat(0.6931471805599453) + ((s * z) * tail + (s + s)))
 
 
@@ -122,7 +126,7 @@ cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     #     high = 2^e (1 + f);   s = f / (2 + f);   log(1 + f) = 2 s + s z P(z), z = s^2 (atanh's series)
     # The quotient's error and `low` are carried beside s; e ln2, shift and 2 s are added without loss.
     # bound  0.51 ulp of the sum, or 2^-57 of its largest part where they cancel.
-    cdef dvec e, q, s, den, den_low, lost, z, tail, total, error, more
+    cdef dvec e, q, s, den, den_low, lost, z, y, tail, total, error, more
     cdef dvec f = log_reduced(high, &e)
     low = dscale(low, dsplat(0) - e)
     den = f + dsplat(2)
@@ -130,12 +134,14 @@ cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     q = dsplat(1) / den
     s = f * q
     lost = residual(f, s, den) - s * den_low
-    lost = lost * q + (low * dsplat(2)) * (q * q)
+    lost = lost * q
     z = s * s
-    tail = (((((((dsplat(LOG_PAIR[8]) * z + dsplat(LOG_PAIR[7])) * z + dsplat(LOG_PAIR[6])) * z
-                + dsplat(LOG_PAIR[5])) * z + dsplat(LOG_PAIR[4])) * z + dsplat(LOG_PAIR[3])) * z
-             + dsplat(LOG_PAIR[2])) * z + dsplat(LOG_PAIR[1])) * z + dsplat(LOG_PAIR[0])
-    tail = (s * z) * tail + (lost + lost) + e * dsplat(LN2_LOW_DOUBLE)
+    y = z * z
+    tail = ((((dsplat(LOG_PAIR[8]) * y + dsplat(LOG_PAIR[6])) * y + dsplat(LOG_PAIR[4])) * y
+             + dsplat(LOG_PAIR[2])) * y + dsplat(LOG_PAIR[0])) + z * (
+                 ((dsplat(LOG_PAIR[7]) * y + dsplat(LOG_PAIR[5])) * y + dsplat(LOG_PAIR[3])) * y
+                 + dsplat(LOG_PAIR[1]))
+    tail = (s * z) * tail + ((lost + lost) + low * ((q + q) * (q + q))) + e * dsplat(LN2_LOW_DOUBLE)
     two_sum(shift, e * dsplat(LN2_HIGH_DOUBLE), &total, &error)
     two_sum(total, s + s, &total, &more)
     return total + ((error + more) + tail)

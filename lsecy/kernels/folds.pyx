@@ -79,11 +79,17 @@ cdef inline vec fast_term(vec x, vec b, bint weighted) noexcept nogil:
     return pick(b == splat(0), splat(0), term_of_power(p * mantissa, k + exponent))
 
 
-cdef inline void double_term(dvec x, dvec b, bint weighted, bint exact,
+cdef inline void double_term(dvec a, dvec shift, dvec b, bint weighted, bint exact,
                              dvec *high, dvec *low) noexcept nogil:
-    # The same in double; exact: as an unevaluated sum of two.
-    cdef dvec p, k, mantissa, exponent, product
+    # b exp(a - shift) in double; exact: as an unevaluated sum of two.  Where weights span the whole
+    # range, a term may count whose a lies far from the shift: only then a - shift is not exact.
+    cdef dvec p, k, mantissa, exponent, product, x, lost
     cdef divec gone
+    x = a - shift
+    lost = dsplat(0)
+    if exact and weighted:
+        two_sum(a, dsplat(0) - shift, &x, &lost)
+        lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # infinite a
     if not exact:
         double_power(x, True, &p, &k)
         if weighted:
@@ -92,7 +98,7 @@ cdef inline void double_term(dvec x, dvec b, bint weighted, bint exact,
         else:
             high[0] = dterm_of_power(p, k)
         return
-    pair_power(x, &p, low, &k)
+    pair_power(x, lost, &p, low, &k)
     if weighted:
         dsplit_power(b, &mantissa, &exponent)
         product = p * mantissa
@@ -148,13 +154,25 @@ cdef inline void add_pair(dvec h, dvec l, dvec *high, dvec *low) noexcept nogil:
     low[0] = low[0] + (error + l)
 
 
-cdef inline void join(dvec *high, dvec *low, dvec *size, Py_ssize_t positions, bint pairs, bint sized) noexcept nogil:
-    # Halving: position p and p + half, until one is left.  `pairs`: low counts; `sized`: size does.
+cdef inline void add_triple(dvec h, dvec l, dvec r, dvec *high, dvec *low, dvec *rest) noexcept nogil:
+    # Beside a large term the small ones gather in low, where their own rounding must not drift.
+    cdef dvec error, more
+    two_sum(high[0], h, high, &error)
+    two_sum(low[0], error + l, low, &more)
+    rest[0] = rest[0] + (more + r)
+
+
+cdef inline void join(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssize_t positions,
+                      bint pairs, bint triples, bint sized) noexcept nogil:
+    # Halving: position p and p + half, until one is left.  What counts beside high: `pairs` low,
+    # `triples` rest too, `sized` size.
     cdef Py_ssize_t p
     while positions > 1:
         positions = positions // 2
         for p in range(positions):
-            if pairs:
+            if triples:
+                add_triple(high[p + positions], low[p + positions], rest[p + positions], high + p, low + p, rest + p)
+            elif pairs:
                 add_pair(high[p + positions], low[p + positions], high + p, low + p)
             else:
                 high[p] = high[p] + high[p + positions]
@@ -162,17 +180,40 @@ cdef inline void join(dvec *high, dvec *low, dvec *size, Py_ssize_t positions, b
                 size[p] = size[p] + size[p + positions]
 
 
-cdef inline void keep_row(dvec *high, dvec *low, dvec *size, Py_ssize_t positions, bint pairs, bint sized,
-                          double shift, const States *states, Py_ssize_t place) noexcept nogil:
+cdef inline void keep(const States *states, Py_ssize_t place, double shift,
+                      double high, double low, double rest, double size) noexcept nogil:
+    # Normalised, so that low is a rounding error of high.
+    cdef double total = high + low
+    states.shift[place] = shift
+    states.high[place] = total
+    states.low[place] = (high - total) + low
+    states.rest[place] = rest
+    states.size[place] = size
+
+
+cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift,
+                              dvec high, dvec low, dvec rest, dvec size) noexcept nogil:
+    cdef dvec total = high + low
+    dstore(states.shift + place, shift)
+    dstore(states.high + place, total)
+    dstore(states.low + place, (high - total) + low)
+    dstore(states.rest + place, rest)
+    dstore(states.size + place, size)
+
+
+cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssize_t positions, bint pairs,
+                          bint triples, bint sized, double shift, const States *states, Py_ssize_t place) noexcept nogil:
     # One row's positions, DLANES to a vector: vectors are halved first, then the lanes of the last.
     cdef double highs[LANES_BOUND]
     cdef double lows[LANES_BOUND]
+    cdef double rests[LANES_BOUND]
     cdef double sizes[LANES_BOUND]
-    cdef double s, t
+    cdef double s, t, y, error
     cdef Py_ssize_t half_way = DLANES, p
-    join(high, low, size, positions // DLANES, pairs, sized)
+    join(high, low, rest, size, positions // DLANES, pairs, triples, sized)
     dstore(highs, high[0])
     dstore(lows, low[0] if pairs else dsplat(0))
+    dstore(rests, rest[0] if triples else dsplat(0))
     dstore(sizes, size[0] if sized else high[0])
     while half_way > 1:
         half_way = half_way // 2
@@ -180,21 +221,17 @@ cdef inline void keep_row(dvec *high, dvec *low, dvec *size, Py_ssize_t position
             s = highs[p] + highs[p + half_way]
             if pairs:
                 t = s - highs[p]
-                lows[p] = lows[p] + (((highs[p] - (s - t)) + (highs[p + half_way] - t)) + lows[p + half_way])
+                error = (highs[p] - (s - t)) + (highs[p + half_way] - t)
+                y = error + lows[p + half_way]
+                error = lows[p] + y
+                if triples:
+                    t = error - lows[p]
+                    rests[p] = rests[p] + (((lows[p] - (error - t)) + (y - t)) + rests[p + half_way])
+                lows[p] = error
             highs[p] = s
             if sized:
                 sizes[p] = sizes[p] + sizes[p + half_way]
-    keep(states, place, shift, highs[0], lows[0], sizes[0] if sized else highs[0])
-
-
-cdef inline void keep(const States *states, Py_ssize_t place, double shift,
-                      double high, double low, double size) noexcept nogil:
-    # Normalised, so that `low` is a rounding error of `high`.
-    cdef double total = high + low
-    states.shift[place] = shift
-    states.high[place] = total
-    states.low[place] = (high - total) + low
-    states.size[place] = size
+    keep(states, place, shift, highs[0], lows[0], rests[0], sizes[0] if sized else highs[0])
 
 
 cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, real filler, real *target) noexcept nogil:
@@ -237,13 +274,14 @@ cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift
                 for h in range(HALVES):
                     size[v * HALVES + h] = size[v * HALVES + h] + half(total_size, h)
         i += stripe
-    keep_row(high, low, size, WIDTH, REAL_BITS == 64, weighted, shift, states, place)
+    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, weighted, shift, states, place)
 
 
 cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
-                            bint exact, const States *states, Py_ssize_t place) noexcept nogil:
+                            bint exact, bint triples, const States *states, Py_ssize_t place) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
+    cdef dvec rest[SPREAD]
     cdef dvec size[SPREAD]
     cdef dvec h, l, w = dsplat(0)
     cdef real a_rest[SPREAD]
@@ -252,7 +290,7 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
     cdef Py_ssize_t i = 0, k
     cdef int v
     for v in range(DWIDTH // DLANES):
-        high[v] = low[v] = size[v] = dsplat(0)
+        high[v] = low[v] = rest[v] = size[v] = dsplat(0)
     while i < n:
         if n - i < DWIDTH:
             pad(a + i, n - i, WIDTH, <real> -INFINITY, a_rest)
@@ -263,34 +301,36 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
         for v in range(DWIDTH // DLANES):
             if weighted:
                 w = load_double(b + i + v * DLANES)
-            double_term(load_double(a + i + v * DLANES) - c, w, weighted, exact, &h, &l)
-            if exact:
+            double_term(load_double(a + i + v * DLANES), c, w, weighted, exact, &h, &l)
+            if triples:
+                add_triple(h, l, dsplat(0), high + v, low + v, rest + v)
+            elif exact:
                 add_pair(h, l, high + v, low + v)
             else:
                 high[v] = high[v] + h
             if weighted:
                 size[v] = size[v] + dmagnitude(h)
         i += DWIDTH
-    keep_row(high, low, size, DWIDTH, exact, weighted, shift, states, place)
+    keep_row(high, low, rest, size, DWIDTH, exact, triples, weighted, shift, states, place)
 
 
 cdef void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care care,
-                          const States *states, Py_ssize_t place) noexcept nogil:
+                   const States *states, Py_ssize_t place) noexcept nogil:
     # Every combination of constants is a loop of its own.
     if care == FAST:
         if b == NULL:
             fast_row(a, b, n, shift, False, states, place)
         else:
             fast_row(a, b, n, shift, True, states, place)
-    elif care == SHORT and REAL_BITS == 32:
+    elif care == SHORT:
         if b == NULL:
-            double_row(a, b, n, shift, False, False, states, place)
+            double_row(a, b, n, shift, False, REAL_BITS == 64, False, states, place)
         else:
-            double_row(a, b, n, shift, True, False, states, place)
+            double_row(a, b, n, shift, True, REAL_BITS == 64, False, states, place)
     elif b == NULL:
-        double_row(a, b, n, shift, False, True, states, place)
+        double_row(a, b, n, shift, False, True, True, states, place)
     else:
-        double_row(a, b, n, shift, True, True, states, place)
+        double_row(a, b, n, shift, True, True, True, states, place)
 
 
 # --- columns: lanes across inner -----------------------------------------------------------------------
@@ -360,29 +400,21 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
                 joined[p] = dload(high + p * TILE + place)
                 joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
                 joined_size[p] = dload(size + p * TILE + place) if weighted else dsplat(0)
-            join(joined, joined_low, joined_size, WIDTH, REAL_BITS == 64, weighted)
+            join(joined, joined_low, joined_low, joined_size, WIDTH, REAL_BITS == 64, False, weighted)
             j = column_of(v, LANES, width) + which * DLANES
-            keep_columns(states, j, load_double(shift + j), joined[0], joined_low[0],
+            keep_columns(states, j, load_double(shift + j), joined[0], joined_low[0], dsplat(0),
                          joined_size[0] if weighted else joined[0])
-
-
-cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift,
-                              dvec high, dvec low, dvec size) noexcept nogil:
-    cdef dvec total = high + low
-    dstore(states.shift + place, shift)
-    dstore(states.high + place, total)
-    dstore(states.low + place, (high - total) + low)
-    dstore(states.size + place, size)
 
 
 cdef inline void double_panel(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
                               bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                              bint weighted, bint exact, Py_ssize_t positions, bint once,
+                              bint weighted, bint exact, bint triples, Py_ssize_t positions, bint once,
                               const States *states) noexcept nogil:
     # `positions`: the power of two that n needs, at most DWIDTH; `once`: n <= DWIDTH, a term each.
     # Both are constants where it is called, so that short columns stay in registers from end to end.
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
+    cdef dvec rest[SPREAD]
     cdef dvec size[SPREAD]
     cdef dvec h, l, c, w = dsplat(0)
     cdef Py_ssize_t v, j, row, p
@@ -390,15 +422,17 @@ cdef inline void double_panel(const real *a, Py_ssize_t a_step, const real *b, P
         j = column_of(v, DLANES, width)
         c = load_double(shift + j)
         for p in range(positions):
-            high[p] = low[p] = size[p] = dsplat(0)
+            high[p] = low[p] = rest[p] = size[p] = dsplat(0)
             row = p
             while row < n:
                 if weighted:
                     w = dsplat(b[row * b_step]) if spread_b else load_double(b + row * b_step + j)
-                double_term(load_double(a + row * a_step + j) - c, w, weighted, exact, &h, &l)
+                double_term(load_double(a + row * a_step + j), c, w, weighted, exact, &h, &l)
                 if once:
                     high[p] = h
                     low[p] = l
+                elif triples:
+                    add_triple(h, l, dsplat(0), high + p, low + p, rest + p)
                 elif exact:
                     add_pair(h, l, high + p, low + p)
                 else:
@@ -408,40 +442,43 @@ cdef inline void double_panel(const real *a, Py_ssize_t a_step, const real *b, P
                 if once:
                     break
                 row += DWIDTH
-        join(high, low, size, positions, exact, weighted)
-        keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), size[0] if weighted else high[0])
+        join(high, low, rest, size, positions, exact, triples, weighted)
+        keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), rest[0] if triples else dsplat(0),
+                     size[0] if weighted else high[0])
 
 
-cdef inline void double_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                                bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                                bint weighted, bint exact, const States *states) noexcept nogil:
+cdef inline void short_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
+                               bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                               bint weighted, const States *states) noexcept nogil:
+    cdef bint exact = REAL_BITS == 64
     if n <= 2:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 2, True, states)
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 2, True, states)
     elif n <= 4:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 4, True, states)
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 4, True, states)
     elif n <= 8:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 8, True, states)
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 8, True, states)
     else:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, 8, False, states)
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 8, False, states)
 
 
 cdef void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                              Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                              Care care, const States *states) noexcept nogil:
+                       Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                       Care care, const States *states) noexcept nogil:
+    cdef bint spread_b = b_inner == 0
     if care == FAST:
         if b == NULL:
             fast_columns(a, a_step, b, b_step, False, n, width, shift, False, states)
         else:
-            fast_columns(a, a_step, b, b_step, b_inner == 0, n, width, shift, True, states)
-    elif care == SHORT and REAL_BITS == 32:
+            fast_columns(a, a_step, b, b_step, spread_b, n, width, shift, True, states)
+    elif care == SHORT:
         if b == NULL:
-            double_columns(a, a_step, b, b_step, False, n, width, shift, False, False, states)
+            short_columns(a, a_step, b, b_step, False, n, width, shift, False, states)
         else:
-            double_columns(a, a_step, b, b_step, b_inner == 0, n, width, shift, True, False, states)
+            short_columns(a, a_step, b, b_step, spread_b, n, width, shift, True, states)
     elif b == NULL:
-        double_columns(a, a_step, b, b_step, False, n, width, shift, False, True, states)
+        double_panel(a, a_step, b, b_step, False, n, width, shift, False, True, True, 8, False, states)
     else:
-        double_columns(a, a_step, b, b_step, b_inner == 0, n, width, shift, True, True, states)
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, True, True, True, 8, False, states)
 
 
 # --- guess, look, and look again ------------------------------------------------------------------------
@@ -467,11 +504,11 @@ cdef inline void survey(vec x, vec b, bint weighted, vec *peak, vec *special) no
 cdef inline bint settled(double peak, double special, const States *states, Py_ssize_t place) noexcept nogil:
     # Keeps the state of a block that holds infinite or NaN terms, or none at all.
     if special != 0:
-        keep(states, place, INFINITY, special, 0, fabs(special))
+        keep(states, place, INFINITY, special, 0, 0, fabs(special))
         states.low[place] = 0
         return True
     if peak == -INFINITY:
-        keep(states, place, -INFINITY, 0, 0, 0)
+        keep(states, place, -INFINITY, 0, 0, 0, 0)
         return True
     return False
 
@@ -518,15 +555,16 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
     cdef real strange[TILE]
     cdef vec peak, special, old, new, w = splat(0)
     cdef Py_ssize_t j, v, row, k, vectors = (width + LANES - 1) // LANES
-    cdef bint good = True
+    cdef divec fine
     for v in range(vectors):
         j = column_of(v, LANES, width)
         store(shift + j, on_grid(load(a + j)))
     look_columns(a, a_step, b, b_step, b_inner, n, width, shift, care, states)
-    for v in range((width + DLANES - 1) // DLANES):
+    fine = accepted(dload(states.size), dload(states.shift), n)
+    for v in range(1, (width + DLANES - 1) // DLANES):
         j = column_of(v, DLANES, width)
-        good = good and dall(accepted(dload(states.size + j), dload(states.shift + j), n))
-    if good:
+        fine = fine & accepted(dload(states.size + j), dload(states.shift + j), n)
+    if dall(fine):
         return
     for v in range(vectors):
         j = column_of(v, LANES, width)
@@ -555,11 +593,11 @@ cdef bint finish(const States *states, Py_ssize_t count, double near, double can
                  double *value, double *sign) noexcept nogil:
     cdef dvec high, low, size, shift, result, zero = dsplat(0), infinity = dsplat(INFINITY)
     cdef divec negative, ordinary
-    cdef bint poor = False
+    cdef divec poor = zero > infinity
     cdef Py_ssize_t i = 0
     while i < count:
         high = dload(states.high + i)
-        low = dload(states.low + i)
+        low = dload(states.low + i) + dload(states.rest + i)
         shift = dload(states.shift + i)
         negative = high < zero
         size = dmagnitude(high)
@@ -569,15 +607,15 @@ cdef bint finish(const States *states, Py_ssize_t count, double near, double can
         else:
             result = log_pair(dpick(ordinary, size, dsplat(1)), dpick(negative, zero - low, low), shift)
         result = dpick(ordinary, result, dpick(size == zero, zero - infinity, size))
-        poor = poor or dany(((shift == zero) & (dmagnitude(result) < dsplat(near)))
-                            | (size < dsplat(cancelled) * dload(states.size + i)))
+        poor = poor | (((shift == zero) & (dmagnitude(result) < dsplat(near)))
+                       | (size < dsplat(cancelled) * dload(states.size + i)))
         if sign == NULL:
             result = dpick(negative, dsplat(NAN), result)
         else:
             dstore(sign + i, dpick(size > zero, dpick(negative, dsplat(-1), dsplat(1)), size))
         dstore(value + i, result)
         i += DLANES
-    return poor
+    return dany(poor)
 
 
 cdef inline void unshuffle(vec *x, Py_ssize_t m) noexcept nogil:
@@ -672,7 +710,7 @@ def exp_pair(const double[:] x, double[:] high, double[:] low):
     cdef Py_ssize_t i
     cdef dvec h, l
     for i in range(x.shape[0]):
-        double_term(dsplat(x[i]), dsplat(0), False, True, &h, &l)
+        double_term(dsplat(x[i]), dsplat(0), dsplat(0), False, True, &h, &l)
         high[i] = dlane(h, 0)
         low[i] = dlane(l, 0)
 

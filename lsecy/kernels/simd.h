@@ -191,8 +191,8 @@ INLINE dvec dscale(dvec x, dvec k) {
 #endif
 
 /* x = mantissa * 2^exponent with 1 <= |mantissa| < 2; zero, infinity and NaN are their own mantissa
- * with exponent 0.  A subnormal is first made normal by an exact multiplication. */
-#if VECTOR_BYTES == 64 /* one instruction each; exponent -inf for zero and inf for infinity serve as well */
+ * and, but for the sign, their own exponent.  A subnormal is first made normal by an exact multiplication. */
+#if VECTOR_BYTES == 64 /* one instruction each; they split infinity into 1 and infinity, which serves as well */
 INLINE void dsplit_power(dvec x, dvec *mantissa, dvec *exponent) {
     *mantissa = (dvec)_mm512_getmant_pd((__m512d)x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
     *exponent = (dvec)_mm512_getexp_pd((__m512d)x);
@@ -219,7 +219,7 @@ INLINE void split_power(vec x, vec *mantissa, vec *exponent) {
         vec power = TO_REAL(field, vec) - splat(bias) - pick(tiny, splat(digits + 1), splat(0));           \
         ivec ordinary = (x - x == splat(0)) & (x != splat(0));                                             \
         *mantissa = pick(ordinary, from_bits(rest | bits_of(splat(1))), x);                                \
-        *exponent = pick(ordinary, power, splat(0));                                                       \
+        *exponent = pick(ordinary, power, magnitude(x));                                                   \
     }
 SPLIT_POWER(dsplit_power, dvec, divec, dsplat, dpick, dmagnitude, dbits_of, dfrom_bits, double, DBL_MIN, 52, 1023)
 #if REAL_BITS == 32

@@ -2,14 +2,16 @@
 # (instruction set, element type).  Inputs are `void *` here because the table's type is the same
 # for float and double; each function knows its own element type.
 #
-# A state (shift, high + low) stands for (high + low) * exp(shift); `size` is the sum of the terms'
-# magnitudes on the same scale.  Arrays of states are kept as four arrays, so that lanes can run
-# across them.
+# A state (shift, high + low + rest) stands for (high + low + rest) * exp(shift): low holds what
+# rounding took from high, and rest what it took from low, which counts where a million terms are
+# tiny beside one.  `size` is the sum of the terms' magnitudes on the same scale.  Arrays of states
+# are kept as five arrays, so that lanes can run across them.
 
 cdef struct States:
     double *shift
     double *high
     double *low
+    double *rest
     double *size
 
 # How carefully a block is folded.
