@@ -17,11 +17,15 @@ from lsecy._convert cimport convert
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, TILE, Care, Kernels, States
 
+cdef extern from "_atomic.h" nogil:
+    Py_ssize_t lsecy_take(Py_ssize_t *counter)
+
 cdef extern from "kernels/cpu.h" nogil:
     const char *lsecy_cpu_lacks(const char *isa)
 
 cdef enum:
     MOST_TASKS = 256       # bounds the states of a long row, and of a panel of long columns: 512 KB
+    MOST_THREADS = 256
     TASK_BLOCKS = 4        # at least: 2 microseconds of work
     MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
     ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
@@ -171,6 +175,25 @@ cdef struct Row:
     const char *a
     const char *b
     Py_ssize_t out
+
+
+# What the threads of one call do: item k of a job is a panel, some rows, or a task of one row or panel.
+cdef enum Kind:
+    PANELS
+    ROWS
+    TASKS
+
+cdef struct Job:
+    Kind kind
+    const Problem *problem
+    void *out
+    void *sign
+    Py_ssize_t panels    # in a line of columns
+    Py_ssize_t each      # ROWS: rows of an item
+    Row row              # TASKS: whose tasks, how wide, and where their states go
+    Py_ssize_t width
+    Care care
+    const States *tasks
 
 
 cdef inline void locate(const Axes *axes, Py_ssize_t index, Row *row) noexcept nogil:
@@ -504,8 +527,8 @@ cdef inline Row panel_at(const Problem *problem, Py_ssize_t panel, Py_ssize_t pa
 
 
 cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
-                         const States *states, const States *tasks, void *out, void *sign) noexcept nogil:
-    # `tasks`: room for the states of every task, where they are shared out; else NULL.
+                         const States *states, Job *job, void *out, void *sign) noexcept nogil:
+    # `job`: the one whose tasks are shared out, or NULL.
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Room room
     cdef States exact = states_of(&room)
@@ -515,10 +538,10 @@ cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care
     cdef Py_ssize_t k
     pad_states(states, width)
     if kernels.finish(states, width, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
-        if tasks == NULL:
+        if job == NULL:
             fold_whole_columns(problem, row, width, EXACT, &exact)
         else:
-            share_tasks(problem, row, width, EXACT, tasks, &exact)
+            fold_tasks(job, EXACT, &exact)
         for k in range(width):
             if lacks_digits(value[k], states, k, care, problem.bits):
                 value[k] = finish_one(kernels, &exact, k, wanted + k if wanted != NULL else NULL)
@@ -559,85 +582,123 @@ cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
     return 0
 
 
+# One thread's own items, in a cache line of its own.
+cdef struct Share:
+    Py_ssize_t next
+    Py_ssize_t end
+    char apart[48]
+
+
+cdef void do_item(const Job *job, Py_ssize_t item) noexcept nogil:
+    cdef const Problem *problem = job.problem
+    cdef Py_ssize_t length
+    if job.kind == PANELS:
+        reduce_panel(problem, item, job.panels, job.out, job.sign)
+    elif job.kind == ROWS:
+        reduce_rows(problem, item * job.each, min(problem.rows, (item + 1) * job.each), job.out, job.sign)
+    else:
+        length = task_length(problem.n, problem.bits)
+        fold_one_task(job, item, item * length, min(problem.n, (item + 1) * length))
+
+
+cdef void do_share(const Job *job, Share *shares, int threads, int me) noexcept nogil:
+    # First a thread's own items, which the same thread had in the last call and so are in its cache;
+    # then those of threads that are late, for another process may hold their core.
+    cdef Py_ssize_t item
+    cdef int k
+    cdef Share *share
+    for k in range(threads):
+        share = &shares[(me + k) % threads]
+        while True:
+            item = lsecy_take(&share.next)
+            if item >= share.end:
+                break
+            do_item(job, item)
+
+
+cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
+    cdef Share shares[MOST_THREADS]
+    cdef Py_ssize_t item
+    cdef int me
+    if threads == 1:    # a parallel region of one thread costs 300 ns
+        for item in range(count):
+            do_item(job, item)
+        return
+    threads = min(threads, MOST_THREADS)
+    for me in range(threads):
+        shares[me].next = count * me // threads
+        shares[me].end = count * (me + 1) // threads
+    for me in prange(threads, schedule="static", num_threads=threads):
+        do_share(job, shares, threads, me)
+
+
 cdef int share_out(const Problem *problem, Py_ssize_t work, void *out, void *sign) noexcept nogil:
     cdef Py_ssize_t length = task_length(problem.n, problem.bits)
-    cdef Py_ssize_t tasks = (problem.n + length - 1) // length
-    cdef Py_ssize_t panels, items, item, each
-    cdef int threads
-    if tasks > 1 and problem.rows // problem.inner * ((problem.inner + TILE - 1) // TILE) < MOST_ALONE:
-        return share_long(problem, tasks, out, sign)
+    cdef Py_ssize_t tasks = (problem.n + length - 1) // length, items
+    cdef Job job
+    job.problem = problem
+    job.out = out
+    job.sign = sign
+    job.panels = (problem.inner + TILE - 1) // TILE
+    items = problem.rows // problem.inner * job.panels
+    if tasks > 1 and items < MOST_ALONE:
+        return share_long(&job, items, tasks)
     if problem.inner > 1:
-        panels = (problem.inner + TILE - 1) // TILE
-        items = problem.rows // problem.inner * panels
-        threads = plan(work, items)
-        if threads == 1:
-            for item in range(items):
-                reduce_panel(problem, item, panels, out, sign)
-        else:
-            for item in prange(items, schedule="dynamic", num_threads=threads):
-                reduce_panel(problem, item, panels, out, sign)
-        return 0
-    each = max(1, ITEM_WORK // problem.n)
-    if each > TILE:
-        each = each // TILE * TILE
-    items = (problem.rows + each - 1) // each
-    threads = plan(work, items)
-    if threads == 1:
-        reduce_rows(problem, 0, problem.rows, out, sign)
+        job.kind = PANELS
     else:
-        for item in prange(items, schedule="dynamic", num_threads=threads):
-            reduce_rows(problem, item * each, min(problem.rows, (item + 1) * each), out, sign)
+        job.kind = ROWS
+        job.each = max(1, ITEM_WORK // problem.n)
+        if job.each > TILE:
+            job.each = job.each // TILE * TILE
+        items = (problem.rows + job.each - 1) // job.each
+    do_job(&job, items, plan(work, items))
     return 0
 
 
-cdef int share_long(const Problem *problem, Py_ssize_t count, void *out, void *sign) noexcept nogil:
-    # Few rows or panels, of `count` tasks each: the tasks are shared out.
-    cdef Py_ssize_t panels = (problem.inner + TILE - 1) // TILE, item, width
+cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil:
+    # Few rows or panels, of several tasks each: the tasks are shared out.
+    cdef const Problem *problem = job.problem
+    cdef Py_ssize_t room_each = tasks * min(TILE, problem.inner), item
     cdef Room room
-    cdef States states = states_of(&room), tasks
-    cdef Row row
-    cdef double *memory = <double *> malloc(5 * count * TILE * sizeof(double))
+    cdef States states = states_of(&room), task_states
+    cdef double *memory = <double *> malloc(5 * room_each * sizeof(double))
     if memory == NULL:
         return -1
-    tasks.shift = memory
-    tasks.high = memory + count * TILE
-    tasks.low = memory + 2 * count * TILE
-    tasks.rest = memory + 3 * count * TILE
-    tasks.size = memory + 4 * count * TILE
-    for item in range(problem.rows // problem.inner * panels):
-        row = panel_at(problem, item, panels, &width)
-        share_tasks(problem, row, width, FAST, &tasks, &states)
-        finish_columns(problem, row, width, FAST, &states, &tasks, out, sign)
+    task_states.shift = memory
+    task_states.high = memory + room_each
+    task_states.low = memory + 2 * room_each
+    task_states.rest = memory + 3 * room_each
+    task_states.size = memory + 4 * room_each
+    job.kind = TASKS
+    job.tasks = &task_states
+    for item in range(items):
+        job.row = panel_at(problem, item, job.panels, &job.width)
+        fold_tasks(job, FAST, &states)
+        finish_columns(problem, job.row, job.width, FAST, &states, job, job.out, job.sign)
     free(memory)
     return 0
 
 
-cdef void share_tasks(const Problem *problem, Row row, Py_ssize_t width, Care care,
-                      const States *tasks, const States *states) noexcept nogil:
-    cdef Py_ssize_t length = task_length(problem.n, problem.bits), task, k
-    cdef Py_ssize_t count = (problem.n + length - 1) // length
-    cdef int threads = plan(problem.n * width, count)
-    if threads == 1:
-        for task in range(count):
-            fold_one_task(problem, row, task, length, width, care, tasks)
-    else:
-        for task in prange(count, schedule="dynamic", num_threads=threads):
-            fold_one_task(problem, row, task, length, width, care, tasks)
-    for k in range(width):
-        copy_state(states, k, tasks, k)
+cdef void fold_tasks(Job *job, Care care, const States *states) noexcept nogil:
+    # All tasks of one row or panel, merged in order.
+    cdef Py_ssize_t length = task_length(job.problem.n, job.problem.bits), task, k
+    cdef Py_ssize_t count = (job.problem.n + length - 1) // length
+    job.care = care
+    do_job(job, count, plan(job.problem.n * job.width, count))
+    for k in range(job.width):
+        copy_state(states, k, job.tasks, k)
         for task in range(1, count):
-            merge(states, k, tasks, task * TILE + k)
+            merge(states, k, job.tasks, task * job.width + k)
 
 
-cdef void fold_one_task(const Problem *problem, Row row, Py_ssize_t task, Py_ssize_t length, Py_ssize_t width,
-                        Care care, const States *tasks) noexcept nogil:
-    cdef States mine
-    mine.shift = tasks.shift + task * TILE
-    mine.high = tasks.high + task * TILE
-    mine.low = tasks.low + task * TILE
-    mine.rest = tasks.rest + task * TILE
-    mine.size = tasks.size + task * TILE
-    fold_panel_task(problem, row, task * length, min(problem.n, (task + 1) * length), width, care, &mine)
+cdef void fold_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    # Folded on the thread's own stack: neighbouring states share cache lines with other threads.
+    cdef Room room
+    cdef States mine = states_of(&room)
+    cdef Py_ssize_t k
+    fold_panel_task(job.problem, job.row, first, end, job.width, job.care, &mine)
+    for k in range(job.width):
+        copy_state(job.tasks, task * job.width + k, &mine, k)
 
 
 # --- one plain row ----------------------------------------------------------------------------------------
