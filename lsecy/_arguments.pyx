@@ -167,7 +167,7 @@ cdef tuple result_shape(tuple shape, const char *summed, bint keepdims):
 
 
 cdef int split_axes(Problem *problem, tuple shape, const Py_ssize_t *strides_a,
-                     const Py_ssize_t *strides_b, const char *summed) except -1:
+                    const Py_ssize_t *strides_b, const char *summed) except -1:
     # Innermost first, so that the place of a kept axis in the C-ordered result is known; an axis
     # joins its neighbour where both operands' strides agree.
     cdef Py_ssize_t k, length

@@ -22,12 +22,12 @@ def _built(name):
 
 
 def available_isas():
-    """Names of the instruction sets that were built and that this machine can run, best first."""
+    """Return the names of the instruction sets built here that this machine can run, best first."""
     return [name for name in _ISAS if _built(name) and not _drivers.cpu_lacks(name)]
 
 
 def isa():
-    """Name of the instruction set in use."""
+    """Return the name of the instruction set in use."""
     return _in_use
 
 

@@ -9,7 +9,7 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, exp, fabs
+from libc.math cimport INFINITY, exp, fabs
 from libc.stdlib cimport free, malloc
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
@@ -26,7 +26,7 @@ cdef extern from "kernels/cpu.h" nogil:
 cdef enum:
     MOST_TASKS = 256       # bounds the states of a long row, and of a panel of long columns: 512 KB
     MOST_THREADS = 256
-    TASK_BLOCKS = 4        # at least: 2 microseconds of work
+    TASK_BLOCKS = 1        # at least: half a microsecond of work
     MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
     ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
 
@@ -470,7 +470,7 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
 # --- columns --------------------------------------------------------------------------------------------
 
 cdef void fold_panel_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
-                           Care care, const States *states) noexcept nogil:
+                          Care care, const States *states) noexcept nogil:
     # Elements first .. end of `width` columns, block by block; a row is a panel of width 1.
     cdef double buffer_b[BLOCK_DOUBLES]
     cdef Room room
@@ -507,7 +507,7 @@ cdef void fold_whole_columns(const Problem *problem, Row row, Py_ssize_t width, 
     cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0, k
     while first < problem.n:
         fold_panel_task(problem, row, first, min(problem.n, first + length), width, care,
-                         states if first == 0 else &task)
+                        states if first == 0 else &task)
         if first > 0:
             for k in range(width):
                 merge(states, k, &task, k)

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 @overload
 def logsumexp(

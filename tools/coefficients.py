@@ -82,7 +82,9 @@ def log_set(name, degree):
     tail = [float(c) for c in interpolate(log_tail, mp.mpf(0), high, degree)]
     error = worst(lambda z: z * (polynomial(tail, z) - log_tail(z)) / 2, mp.mpf(0), high)
     size = mp.nstr(mp.log(error, 2), 4)
-    print(f"\n/* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= {mp.nstr(high, 6)}: relative error 2^{size} */")
+    print(
+        f"\n/* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= {mp.nstr(high, 6)}: relative error 2^{size} */"
+    )
     show(name, "double", tail)
 
 

@@ -15,11 +15,10 @@
 # type (equal terms add up exactly), and the trees in double; positions are joined by halving.
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.string cimport memcpy
 
 from lsecy.kernels.elementary cimport double_power, float_power, log_coarse, log_pair, pair_power, two_sum
 from lsecy.kernels.simd cimport *
-from lsecy.kernels.table cimport EXACT, FAST, SHORT, TILE, Care, Kernels, States
+from lsecy.kernels.table cimport FAST, SHORT, TILE, Care, Kernels, States
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -202,7 +201,8 @@ cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift
 
 
 cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssize_t positions, bint pairs,
-                          bint triples, bint sized, double shift, const States *states, Py_ssize_t place) noexcept nogil:
+                          bint triples, bint sized, double shift, const States *states,
+                          Py_ssize_t place) noexcept nogil:
     # One row's positions, DLANES to a vector: vectors are halved first, then the lanes of the last.
     cdef double highs[LANES_BOUND]
     cdef double lows[LANES_BOUND]
@@ -236,11 +236,16 @@ cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssiz
 
 cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, real filler, real *target) noexcept nogil:
     # `count` elements, then the filler: what adds nothing, rather than a second loop for the rest.
-    cdef Py_ssize_t k = 0
+    cdef Py_ssize_t k = 0, full
+    while k + LANES <= count:
+        store(target + k, load(source + k))
+        k += LANES
+    full = k
     while k < length:
         store(target + k, splat(filler))
         k += LANES
-    memcpy(target, source, count * sizeof(real))
+    for k in range(full, count):
+        target[k] = source[k]
 
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
@@ -287,7 +292,7 @@ cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shi
     cdef real a_rest[SPREAD]
     cdef real b_rest[SPREAD]
     cdef dvec c = dsplat(shift)
-    cdef Py_ssize_t i = 0, k
+    cdef Py_ssize_t i = 0
     cdef int v
     for v in range(DWIDTH // DLANES):
         high[v] = low[v] = rest[v] = size[v] = dsplat(0)
@@ -355,7 +360,7 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
     cdef vec total, total_size
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t row, first, j, place, v, k
-    cdef int count, which, p, positions
+    cdef int count, which, p
     for k in range(WIDTH * TILE):
         high[k] = 0
         if REAL_BITS == 64:
@@ -553,8 +558,8 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
     cdef real shift[TILE]
     cdef real largest[TILE]
     cdef real strange[TILE]
-    cdef vec peak, special, old, new, w = splat(0)
-    cdef Py_ssize_t j, v, row, k, vectors = (width + LANES - 1) // LANES
+    cdef vec peak, special, w = splat(0)
+    cdef Py_ssize_t j, v, row, vectors = (width + LANES - 1) // LANES
     cdef divec fine
     for v in range(vectors):
         j = column_of(v, LANES, width)
