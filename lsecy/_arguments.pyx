@@ -92,20 +92,28 @@ cdef void fill_operand(Operand *operand, cnp.ndarray array, int bits) noexcept:
 # --- shapes and axes --------------------------------------------------------------------------------
 
 cdef tuple broadcast(str function, cnp.ndarray a, b, Py_ssize_t *strides_a, Py_ssize_t *strides_b):
-    cdef int ndim = cnp.PyArray_NDIM(a)
-    cdef int k
+    cdef int ndim_a = cnp.PyArray_NDIM(a)
+    cdef int ndim_b, ndim, k
+    cdef Py_ssize_t length, other
+    cdef list lengths
     cdef tuple shape
     if b is None:
-        for k in range(ndim):
+        for k in range(ndim_a):
             strides_a[k] = cnp.PyArray_STRIDE(a, k)
             strides_b[k] = 0
         return (<object> a).shape
-    try:
-        shape = np.broadcast_shapes((<object> a).shape, b.shape)
-    except ValueError:
-        raise ValueError(
-            f"{function}: b of shape {b.shape} does not broadcast against a of shape {(<object> a).shape}"
-            + column_hint((<object> a).shape, b.shape)) from None
+    ndim_b = cnp.PyArray_NDIM(<cnp.ndarray> b)
+    ndim = max(ndim_a, ndim_b)
+    lengths = []
+    for k in range(ndim):
+        length = cnp.PyArray_DIM(a, k - ndim + ndim_a) if k >= ndim - ndim_a else 1
+        other = cnp.PyArray_DIM(<cnp.ndarray> b, k - ndim + ndim_b) if k >= ndim - ndim_b else 1
+        if length != other and length != 1 and other != 1:
+            raise ValueError(
+                f"{function}: b of shape {b.shape} does not broadcast against a of shape "
+                f"{(<object> a).shape}" + column_hint((<object> a).shape, b.shape))
+        lengths.append(length if other == 1 else other)
+    shape = tuple(lengths)
     spread(a, shape, strides_a)
     spread(b, shape, strides_b)
     return shape
@@ -124,13 +132,10 @@ cdef int spread(cnp.ndarray array, tuple shape, Py_ssize_t *strides) except -1:
     return 0
 
 
-def column_hint(shape, weights):
-    if len(weights) == 1 and len(shape) >= 2:
-        try:
-            if np.broadcast_shapes(shape, (*weights, 1)) == shape:
-                return "; did you mean b[:, None]?"
-        except ValueError:
-            pass
+cdef str column_hint(tuple shape, tuple weights):
+    # Weights of one row or axis that were meant to stand upright.
+    if len(weights) == 1 and len(shape) >= 2 and shape[len(shape) - 2] == weights[0]:
+        return "; did you mean b[:, None]?"
     return ""
 
 

@@ -2,14 +2,9 @@
 
 import importlib.util
 import os
-from importlib.metadata import PackageNotFoundError, version
 
 from lsecy import _drivers, _threads
-
-try:
-    __version__ = version("lsecy")
-except PackageNotFoundError:  # a build folder that was never installed
-    __version__ = "unknown"
+from lsecy._version import __version__
 
 # Best first.  meson.build has the flags of each, kernels/cpu.h the features.
 _ISAS = ("avx512", "avx2", "neon", "sse2", "scalar")
