@@ -70,7 +70,7 @@ cdef inline Care first_care(Py_ssize_t n) noexcept nogil:
 
 # --- states -----------------------------------------------------------------------------------------
 
-# Room for the states of TILE rows.
+# Room for the states of up to TILE rows; nothing is cleared, so an unused place costs nothing.
 cdef struct Room:
     double shift[TILE]
     double high[TILE]
@@ -78,26 +78,8 @@ cdef struct Room:
     double rest[TILE]
     double size[TILE]
 
-# The same for one vector of any width.
-cdef struct Eight:
-    double shift[8]
-    double high[8]
-    double low[8]
-    double rest[8]
-    double size[8]
-
 
 cdef inline States states_of(Room *room) noexcept nogil:
-    cdef States states
-    states.shift = room.shift
-    states.high = room.high
-    states.low = room.low
-    states.rest = room.rest
-    states.size = room.size
-    return states
-
-
-cdef inline States states_of_eight(Eight *room) noexcept nogil:
     cdef States states
     states.shift = room.shift
     states.high = room.high
@@ -268,8 +250,8 @@ cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
     # Elements first .. end of a row, block by block.
     cdef double buffer_a[BLOCK_DOUBLES]
     cdef double buffer_b[BLOCK_DOUBLES]
-    cdef Eight spare
-    cdef States block = states_of_eight(&spare)
+    cdef Room spare
+    cdef States block = states_of(&spare)
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t size = problem.bits // 8, length = block_length(problem.bits), start = first, count
     cdef const void *a
@@ -299,8 +281,8 @@ cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
 
 cdef void fold_whole_row(const Problem *problem, Row row, Care care, const States *states,
                          Py_ssize_t place) noexcept nogil:
-    cdef Eight spare
-    cdef States task = states_of_eight(&spare)
+    cdef Room spare
+    cdef States task = states_of(&spare)
     cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0
     while first < problem.n:
         if first == 0:
@@ -341,11 +323,11 @@ cdef inline void pad_states(const States *states, Py_ssize_t count) noexcept nog
 cdef inline double finish_one(const Kernels *kernels, const States *states, Py_ssize_t place,
                               double *sign) noexcept nogil:
     # The answer of one state, whatever it lacks.
-    cdef Eight room
+    cdef Room room
     cdef double value[8]
     cdef double signs[8]
     cdef States one
-    one = states_of_eight(&room)
+    one = states_of(&room)
     copy_state(&one, 0, states, place)
     pad_states(&one, 1)
     kernels.finish(&one, 1, 0, 0, value, signs if sign != NULL else NULL)
@@ -706,13 +688,13 @@ cdef void fold_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ss
 cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     # The whole of a small call.
     cdef const Kernels *kernels = kernels_of(bits)
-    cdef Eight room
+    cdef Room room
     cdef double value[8]
     cdef States states
     cdef Problem problem
     cdef Row row
     cdef Care care = first_care(n)
-    states = states_of_eight(&room)
+    states = states_of(&room)
     if n <= block_length(bits):
         kernels.fold_row(a, NULL, n, care, &states, 0)
         pad_states(&states, 1)

@@ -21,7 +21,7 @@ cdef enum Care:
     EXACT     # pairs of doubles throughout: about 2^-56
 
 cdef enum:
-    SHORT_ROW = 64    # longest row that is folded with care SHORT from the start
+    SHORT_ROW = 48    # longest row that is folded with care SHORT: below it, answers below 4 are the rule
     BLOCK_DOUBLES = 2048    # a block of a row: 16 KB, half of the smallest L1 cache in use
     BLOCK_BYTES = 8 * 2048
     TILE = 64         # rows finished together; columns of a panel
