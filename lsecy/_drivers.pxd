@@ -1,5 +1,8 @@
 from lsecy._arguments cimport Problem
 
+cdef enum:
+    QUICK = 2048    # elements up to which releasing the GIL costs more than it gives
+
 # Computes a problem's result into `out` and `sign` (may be NULL), C-ordered arrays of the element type.
 cdef int reduce(const Problem *problem, void *out, void *sign) except -1
 

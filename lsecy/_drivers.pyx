@@ -26,7 +26,6 @@ cdef extern from "kernels/cpu.h" nogil:
 cdef enum:
     MOST_TASKS = 256       # bounds the states of a long row, and of a panel of long columns: 512 KB
     MOST_THREADS = 256
-    TASK_BLOCKS = 1        # at least: half a microsecond of work
     MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
     ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
 
@@ -61,7 +60,7 @@ cdef inline Py_ssize_t block_length(int bits) noexcept nogil:
 cdef inline Py_ssize_t task_length(Py_ssize_t n, int bits) noexcept nogil:
     cdef Py_ssize_t block = block_length(bits)
     cdef Py_ssize_t blocks = (n + block - 1) // block
-    return block * max(TASK_BLOCKS, (blocks + MOST_TASKS - 1) // MOST_TASKS)
+    return block * ((blocks + MOST_TASKS - 1) // MOST_TASKS)
 
 
 cdef inline Care first_care(Py_ssize_t n) noexcept nogil:
@@ -87,6 +86,16 @@ cdef inline States states_of(Room *room) noexcept nogil:
     states.rest = room.rest
     states.size = room.size
     return states
+
+
+cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
+    cdef States here
+    here.shift = states.shift + place
+    here.high = states.high + place
+    here.low = states.low + place
+    here.rest = states.rest + place
+    here.size = states.size + place
+    return here
 
 
 cdef inline void copy_state(const States *into, Py_ssize_t place, const States *source,
@@ -128,7 +137,7 @@ cdef inline void merge(const States *into, Py_ssize_t place, const States *sourc
     into.size[place] += source.size[other] * scale
 
 
-# A first look leaves an error in the logarithm of about four half ulps of 1 (SHORT float32: 2^-38).
+# A first look leaves an error in the logarithm of about four half ulps of 1 (SHORT float32: 2^-36).
 # That is too much for an answer nearer to zero than `near`, which only shift 0 can lead to, and for a
 # sum of both signs that is smaller than `cancelled` times its terms' magnitudes: such a row is looked
 # at again.
@@ -178,9 +187,14 @@ cdef struct Job:
     const States *tasks
 
 
-cdef inline void locate(const Axes *axes, Py_ssize_t index, Row *row) noexcept nogil:
+cdef inline Row row_at(const Problem *problem, Py_ssize_t index) noexcept nogil:
+    cdef const Axes *axes = &problem.kept
     cdef int k
     cdef Py_ssize_t rest
+    cdef Row row
+    row.a = problem.a.data
+    row.b = problem.b.data
+    row.out = 0
     for k in range(axes.count - 1, -1, -1):
         rest = index // axes.length[k]
         index -= rest * axes.length[k]
@@ -188,14 +202,6 @@ cdef inline void locate(const Axes *axes, Py_ssize_t index, Row *row) noexcept n
         row.b += index * axes.b[k]
         row.out += index * axes.out[k]
         index = rest
-
-
-cdef inline Row row_at(const Problem *problem, Py_ssize_t index) noexcept nogil:
-    cdef Row row
-    row.a = problem.a.data
-    row.b = problem.b.data
-    row.out = 0
-    locate(&problem.kept, index, &row)
     return row
 
 
@@ -245,8 +251,8 @@ cdef void gather(const Problem *problem, const Operand *operand, const Py_ssize_
 
 # --- rows ---------------------------------------------------------------------------------------------
 
-cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Care care,
-                    const States *states, Py_ssize_t place) noexcept nogil:
+cdef void fold_row_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Care care,
+                        const States *states) noexcept nogil:
     # Elements first .. end of a row, block by block.
     cdef double buffer_a[BLOCK_DOUBLES]
     cdef double buffer_b[BLOCK_DOUBLES]
@@ -272,25 +278,11 @@ cdef void fold_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
                 gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffer_b, 1)
                 b = buffer_b
         if start == first:
-            kernels.fold_row(a, b, count, care, states, place)
+            kernels.fold_row(a, b, count, care, states, 0)
         else:
             kernels.fold_row(a, b, count, care, &block, 0)
-            merge(states, place, &block, 0)
+            merge(states, 0, &block, 0)
         start += length
-
-
-cdef void fold_whole_row(const Problem *problem, Row row, Care care, const States *states,
-                         Py_ssize_t place) noexcept nogil:
-    cdef Room spare
-    cdef States task = states_of(&spare)
-    cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0
-    while first < problem.n:
-        if first == 0:
-            fold_task(problem, row, first, min(problem.n, length), care, states, place)
-        else:
-            fold_task(problem, row, first, min(problem.n, first + length), care, &task, 0)
-            merge(states, place, &task, 0)
-        first += length
 
 
 cdef inline void store(const Problem *problem, void *target, Py_ssize_t place, Py_ssize_t step,
@@ -383,11 +375,13 @@ cdef void finish_rows(const Problem *problem, const Group *group, Care care, con
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k
     cdef Row row
+    cdef States here
     pad_states(states, group.count)
     if kernels.finish(states, group.count, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
         for k in range(group.count):
             if lacks_digits(value[k], states, k, care, problem.bits):
-                fold_whole_row(problem, row_of(group, k), EXACT, states, k)
+                here = from_place(states, k)
+                fold_whole(problem, row_of(group, k), 1, EXACT, &here)
                 value[k] = finish_one(kernels, states, k, wanted + k if wanted != NULL else NULL)
     if group.even:
         store(problem, out, group.first.out, group.step_out, value, group.count)
@@ -404,7 +398,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
     # Rows first .. end, up to TILE together.
     cdef Group group
     cdef Room room
-    cdef States states = states_of(&room)
+    cdef States states = states_of(&room), here
     cdef Care care = first_care(problem.n)
     cdef Py_ssize_t k
     while first < end:
@@ -413,7 +407,8 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
             fold_tile(problem, &group, &states)
         else:
             for k in range(group.count):
-                fold_whole_row(problem, row_of(&group, k), care, &states, k)
+                here = from_place(&states, k)
+                fold_whole(problem, row_of(&group, k), 1, care, &here)
         finish_rows(problem, &group, care, &states, out, sign)
         first += group.count
 
@@ -464,7 +459,7 @@ cdef void fold_panel_task(const Problem *problem, Row row, Py_ssize_t first, Py_
     cdef Py_ssize_t step_b = stride_b // size
     cdef const void *b = NULL
     if problem.inner == 1:
-        fold_task(problem, row, first, end, care, states, 0)
+        fold_row_task(problem, row, first, end, care, states)
         return
     while start < end:
         count = min(length, end - start)
@@ -482,8 +477,9 @@ cdef void fold_panel_task(const Problem *problem, Row row, Py_ssize_t first, Py_
         start += length
 
 
-cdef void fold_whole_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
-                             const States *states) noexcept nogil:
+cdef void fold_whole(const Problem *problem, Row row, Py_ssize_t width, Care care,
+                     const States *states) noexcept nogil:
+    # All tasks of a panel, or of a row, one after the other.
     cdef Room room
     cdef States task = states_of(&room)
     cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0, k
@@ -521,7 +517,7 @@ cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care
     pad_states(states, width)
     if kernels.finish(states, width, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
         if job == NULL:
-            fold_whole_columns(problem, row, width, EXACT, &exact)
+            fold_whole(problem, row, width, EXACT, &exact)
         else:
             fold_tasks(job, EXACT, &exact)
         for k in range(width):
@@ -538,7 +534,7 @@ cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t pane
     cdef Care care = first_care(problem.n)
     cdef Py_ssize_t width
     cdef Row row = panel_at(problem, panel, panels, &width)
-    fold_whole_columns(problem, row, width, care, &states)
+    fold_whole(problem, row, width, care, &states)
     finish_columns(problem, row, width, care, &states, NULL, out, sign)
 
 
@@ -555,7 +551,7 @@ cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
             store(problem, sign, k, 1, &zero, 1)
         return 0
     work = problem.n * problem.rows
-    if work < 2048:    # releasing the GIL costs as much as 200 elements
+    if work <= QUICK:
         return share_out(problem, work, out, sign)
     with nogil:
         k = share_out(problem, work, out, sign)
@@ -689,30 +685,30 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     # The whole of a small call.
     cdef const Kernels *kernels = kernels_of(bits)
     cdef Room room
+    cdef States states = states_of(&room)
     cdef double value[8]
-    cdef States states
-    cdef Problem problem
+    cdef Problem problem    # filled only as far as a contiguous row needs it
     cdef Row row
     cdef Care care = first_care(n)
-    states = states_of(&room)
-    if n <= block_length(bits):
+    cdef bint one_block = n <= block_length(bits)
+    if one_block:
         kernels.fold_row(a, NULL, n, care, &states, 0)
-        pad_states(&states, 1)
-        if kernels.finish(&states, 1, near_zero(care, bits), cancelled(care, bits), value, NULL):
+    else:
+        problem.bits = bits
+        problem.a.direct = True
+        problem.b.data = NULL
+        problem.b.direct = False
+        problem.reduced.count = 0
+        problem.inner = 1
+        problem.n = n
+        row.a = <const char *> a
+        row.b = NULL
+        fold_whole(&problem, row, 1, care, &states)
+    pad_states(&states, 1)
+    if kernels.finish(&states, 1, near_zero(care, bits), cancelled(care, bits), value, NULL):
+        if one_block:
             kernels.fold_row(a, NULL, n, EXACT, &states, 0)
-            kernels.finish(&states, 1, 0, 0, value, NULL)
-        return value[0]
-    problem.bits = bits
-    problem.a.direct = True
-    problem.b.data = NULL
-    problem.b.direct = False
-    problem.reduced.count = 0    # as along_memory wants it: neighbours
-    problem.n = n
-    row.a = <const char *> a
-    row.b = NULL
-    fold_whole_row(&problem, row, care, &states, 0)
-    value[0] = finish_one(kernels, &states, 0, NULL)
-    if lacks_digits(value[0], &states, 0, care, bits):
-        fold_whole_row(&problem, row, EXACT, &states, 0)
-        value[0] = finish_one(kernels, &states, 0, NULL)
+        else:
+            fold_whole(&problem, row, 1, EXACT, &states)
+        kernels.finish(&states, 1, 0, 0, value, NULL)
     return value[0]

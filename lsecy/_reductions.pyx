@@ -26,7 +26,6 @@ cdef extern from *:
     object lsecy_float64(double x)
 
 cdef enum:
-    QUICK = 2048     # elements up to which releasing the GIL costs more than it gives
     ALONE = 32768    # elements up to which one thread does a row alone: the short way
 
 
@@ -112,7 +111,7 @@ cdef inline object one_row(cnp.ndarray a, Py_ssize_t n, int type):
     cdef double value
     cdef const void *data = cnp.PyArray_DATA(a)
     cdef int bits = 64 if type == cnp.NPY_DOUBLE else 32
-    if n <= QUICK:
+    if n <= _drivers.QUICK:
         value = _drivers.reduce_row(data, n, bits)
     else:
         with nogil:

@@ -23,3 +23,11 @@ BOUNDS = {
     ("ill-conditioned", "float32"): 1.0,
     ("ill-conditioned", "float64"): 1.0,
 }
+
+# The elementary functions of kernels/elementary.pxd: ulp, and for the pair a relative error.
+ELEMENTARY = {
+    ("exp", "float32"): 1.2,
+    ("exp", "float64"): 1.25,
+    "exp_pair": 2.0**-55,
+    "log_pair": 0.56,
+}

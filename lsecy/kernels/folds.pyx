@@ -30,15 +30,14 @@ cdef enum:
     SPREAD = 16         # bound of WIDTH
     LANES_BOUND = 16    # bound of LANES
     HALVES_BOUND = 2    # bound of HALVES
-
-cdef double GRID = 32.0     # shifts are multiples of it
+    GRID = 32           # shifts are multiples of it
 
 
 # --- shifts ---------------------------------------------------------------------------------------
 
 cdef inline vec on_grid(vec x) noexcept nogil:
     # The multiple of 32 next to x towards zero; 0 where x is not finite.
-    cdef vec y = magnitude(x) * splat(<real> 0.03125)
+    cdef vec y = magnitude(x) * splat(<real> (1.0 / GRID))
     cdef vec magic = splat(12582912.0) if REAL_BITS == 32 else splat(<real> 6755399441055744.0)
     cdef vec whole = (y + magic) - magic
     cdef vec one = splat(1)
@@ -692,7 +691,6 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
 # --- the table --------------------------------------------------------------------------------------------
 
 cdef Kernels kernels
-kernels.real_bytes = sizeof(real)
 kernels.lanes = LANES
 kernels.fold_row = fold_row
 kernels.fold_columns = fold_columns

@@ -29,7 +29,6 @@ cdef extern from "simd.h" nogil:
     bint dany(divec mask)
     bint dall(divec mask)
     vec at_least(vec x, vec y)
-    dvec dat_least(dvec x, dvec y)
     vec magnitude(vec x)
     dvec dmagnitude(dvec x)
     vec term_of_power(vec x, vec k)

@@ -27,7 +27,6 @@ cdef enum:
     TILE = 64         # rows finished together; columns of a panel
 
 cdef struct Kernels:
-    int real_bytes
     int lanes
     # Folds `n` neighbouring elements into state `place`.  b may be NULL.
     void (*fold_row)(const void *a, const void *b, Py_ssize_t n, Care care,
