@@ -374,7 +374,6 @@ cdef void finish_rows(const Problem *problem, const Group *group, Care care, con
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k
-    cdef Row row
     cdef States here
     pad_states(states, group.count)
     if kernels.finish(states, group.count, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
@@ -383,14 +382,7 @@ cdef void finish_rows(const Problem *problem, const Group *group, Care care, con
                 here = from_place(states, k)
                 fold_whole(problem, row_of(group, k), 1, EXACT, &here)
                 value[k] = finish_one(kernels, states, k, wanted + k if wanted != NULL else NULL)
-    if group.even:
-        store(problem, out, group.first.out, group.step_out, value, group.count)
-        store(problem, sign, group.first.out, group.step_out, signs, group.count)
-        return
-    for k in range(group.count):
-        row = row_of(group, k)
-        store(problem, out, row.out, 1, value + k, 1)
-        store(problem, sign, row.out, 1, signs + k, 1)
+    store_rows(problem, group, value, signs, out, sign)
 
 
 cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
@@ -403,6 +395,10 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
     cdef Py_ssize_t k
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
+        if care == SHORT and problem.b.data == NULL:
+            reduce_short_rows(problem, &group, out, sign)
+            first += group.count
+            continue
         if care == SHORT and group.count >= 4:
             fold_tile(problem, &group, &states)
         else:
@@ -413,16 +409,58 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
         first += group.count
 
 
+cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
+    # Without weights: up to TILE rows side by side, or a few one by one.
+    cdef double tile[SHORT_ROW * TILE]
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef bint straight = along_memory(problem, &problem.a, problem.reduced.a)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes), k
+    cdef Row row
+    if group.count >= 4:
+        gather_tile(problem, &problem.a, problem.reduced.a, group, False, width, tile)
+        kernels.short_columns(tile, TILE, problem.n, width, value)
+    else:
+        for k in range(group.count):
+            row = row_of(group, k)
+            if not straight:
+                gather(problem, &problem.a, problem.reduced.a, row.a, 0, problem.n, tile, 1)
+            value[k] = kernels.short_row(row.a if straight else <const char *> tile, problem.n)
+    if sign != NULL:
+        signs_of(value, group.count, signs)
+    store_rows(problem, group, value, signs, out, sign)
+
+
+cdef inline void signs_of(const double *value, Py_ssize_t count, double *signs) noexcept nogil:
+    # Of sums without weights: 0 for nothing, NaN for NaN, else 1.
+    cdef Py_ssize_t k
+    for k in range(count):
+        signs[k] = 0 if value[k] == -INFINITY else (value[k] if value[k] != value[k] else 1)
+
+
+cdef inline void store_rows(const Problem *problem, const Group *group, const double *value, const double *signs,
+                            void *out, void *sign) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef Row row
+    if group.even:
+        store(problem, out, group.first.out, group.step_out, value, group.count)
+        store(problem, sign, group.first.out, group.step_out, signs, group.count)
+        return
+    for k in range(group.count):
+        row = row_of(group, k)
+        store(problem, out, row.out, 1, value + k, 1)
+        store(problem, sign, row.out, 1, signs + k, 1)
+
+
 cdef void fold_tile(const Problem *problem, const Group *group, const States *states) noexcept nogil:
-    # Short rows side by side: gathered so that lanes run across rows, then folded as columns.
+    # Short weighted rows side by side: gathered so that lanes run across rows, then folded as columns.
     cdef double tile_a[SHORT_ROW * TILE]
     cdef double tile_b[SHORT_ROW * TILE]
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t width = max(group.count, kernels.lanes), n = problem.n
     gather_tile(problem, &problem.a, problem.reduced.a, group, False, width, tile_a)
-    if problem.b.data == NULL:
-        kernels.fold_columns(tile_a, TILE, NULL, 0, 0, n, width, SHORT, states)
-    elif group.even and group.step_b == 0:    # all rows have the same weights
+    if group.even and group.step_b == 0:    # all rows have the same weights
         gather(problem, &problem.b, problem.reduced.b, group.first.b, 0, n, tile_b, 1)
         kernels.fold_columns(tile_a, TILE, tile_b, 1, 0, n, width, SHORT, states)
     else:
@@ -532,8 +570,17 @@ cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t pane
     cdef Room room
     cdef States states = states_of(&room)
     cdef Care care = first_care(problem.n)
+    cdef double value[TILE]
+    cdef double signs[TILE]
     cdef Py_ssize_t width
     cdef Row row = panel_at(problem, panel, panels, &width)
+    if care == SHORT and problem.b.data == NULL:
+        kernels_of(problem.bits).short_columns(
+            row.a, problem.reduced.a[0] // (problem.bits // 8) if problem.reduced.count else 0, problem.n, width, value)
+        signs_of(value, width, signs)
+        store(problem, out, row.out, problem.inner_out, value, width)
+        store(problem, sign, row.out, problem.inner_out, signs, width)
+        return
     fold_whole(problem, row, width, care, &states)
     finish_columns(problem, row, width, care, &states, NULL, out, sign)
 
@@ -691,6 +738,8 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     cdef Row row
     cdef Care care = first_care(n)
     cdef bint one_block = n <= block_length(bits)
+    if n <= SHORT_ROW:
+        return kernels.short_row(a, n)
     if one_block:
         kernels.fold_row(a, NULL, n, care, &states, 0)
     else:

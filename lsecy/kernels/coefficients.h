@@ -24,8 +24,11 @@ static const double EXP_PAIR_16[] = {0x1.0000000000001p-1, 0x1.5555555555556p-3,
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.346574: relative error 2^-37.79 */
 static const double EXP_COARSE[] = {0x1.0000000000000p-1, 0x1.5555556750672p-3, 0x1.5555555c85f99p-5, 0x1.1110c63a4eed0p-7, 0x1.6c1685919d367p-10, 0x1.a15169e096556p-13, 0x1.a1131351400c3p-16};
 
+/* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.346574: relative error 2^-55.8 */
+static const double EXP_DOUBLE[] = {0x1.0000000000001p-1, 0x1.5555555555556p-3, 0x1.5555555553d68p-5, 0x1.11111111109b5p-7, 0x1.6c16c17889ef1p-10, 0x1.a01a01a7c2efep-13, 0x1.a019b9149a41cp-16, 0x1.71de0db2f6b19p-19, 0x1.28917c89a43a7p-22, 0x1.af389ecfc4b9cp-26};
+
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.346574: relative error 2^-61.36 */
-static const double EXP_DOUBLE[] = {0x1.0000000000000p-1, 0x1.5555555555557p-3, 0x1.5555555555556p-5, 0x1.11111111100dfp-7, 0x1.6c16c16c162d6p-10, 0x1.a01a01abe62ddp-13, 0x1.a01a01a6d7808p-16, 0x1.71de02375656cp-19, 0x1.27e4db67b4303p-22, 0x1.af4ddd84882fep-26, 0x1.1f72fc730b4ffp-29};
+static const double EXP_PAIR[] = {0x1.0000000000000p-1, 0x1.5555555555557p-3, 0x1.5555555555556p-5, 0x1.11111111100dfp-7, 0x1.6c16c16c162d6p-10, 0x1.a01a01abe62ddp-13, 0x1.a01a01a6d7808p-16, 0x1.71de02375656cp-19, 0x1.27e4db67b4303p-22, 0x1.af4ddd84882fep-26, 0x1.1f72fc730b4ffp-29};
 
 /* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= 0.02944: relative error 2^-43.1 */
 static const double LOG_COARSE[] = {0x1.5555555564eb5p-1, 0x1.999998cae7df2p-2, 0x1.249323f4dad55p-2, 0x1.c67ad2107e9d4p-3, 0x1.8c8cac2ff1febp-3};

@@ -12,39 +12,39 @@ cdef inline void two_sum(dvec x, dvec y, dvec *total, dvec *error) noexcept nogi
     total[0] = s
 
 
-cdef inline void float_power(vec x, vec *p, vec *k) noexcept nogil:
+cdef inline void float_power(vec x, vec *p, vec *z, vec *k) noexcept nogil:
     # exp(x) = 2^k p for float32.
     #     x = k ln2 + r, |r| <= ln2/2;   p = exp(r) = 1 + r + r^2 Q(r)
-    # k      rounded by adding and removing 1.5 * 2^23: why fast-math is refused.
+    # k      rounded by adding and removing 1.5 * 2^23 + 127: why fast-math is refused.
     # r      ln2 in two parts: k * LN2_HIGH_FLOAT is exact for every k that a kept term can have.
     # bound  1.2 ulp on [-87.3, 88] (0.86 with FMA); NaN and +inf give NaN, -inf gives k = -inf.
-    cdef vec magic = splat(12582912.0)
-    cdef vec z = x * splat(<real> 1.4426950408889634) + magic
     cdef vec r
-    k[0] = z - magic
+    z[0] = x * splat(<real> 1.4426950408889634) + splat(FLOAT_ROUNDING)
+    k[0] = z[0] - splat(FLOAT_ROUNDING)
     r = (x - k[0] * splat(LN2_HIGH_FLOAT)) - k[0] * splat(LN2_LOW_FLOAT)
     p[0] = (((((splat(EXP_FLOAT[4]) * r + splat(EXP_FLOAT[3])) * r + splat(EXP_FLOAT[2])) * r
               + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0])) * r + splat(1)) * r + splat(1)
 
 
-cdef inline dvec reduced(dvec x, dvec *z, dvec *k) noexcept nogil:
+cdef inline dvec reduced(dvec x, bint coarse, dvec *z, dvec *k) noexcept nogil:
     # r = x - k ln2 for the k next to x / ln2: a whole number, |r| <= ln2/2, or with a register table a
     # multiple of 1/16, |r| <= ln2/32, whose fraction stands in the low four bits of z.
-    # 1.5 * 2^52 makes the last bit of z worth 1; 1.5 * 2^48 makes it worth 1/16.
-    cdef dvec magic = dsplat(422212465065984.0 if REGISTER_TABLE else 6755399441055744.0)
-    z[0] = x * dsplat(1.4426950408889634) + magic
-    k[0] = z[0] - magic
+    cdef dvec rounding = dsplat(COARSE_ROUNDING if coarse else DOUBLE_ROUNDING)
+    z[0] = x * dsplat(1.4426950408889634) + rounding
+    k[0] = z[0] - rounding
+    if coarse:
+        return x - k[0] * dsplat(0.6931471805599453)
     return (x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - k[0] * dsplat(LN2_LOW_DOUBLE)
 
 
-cdef inline void double_power(dvec x, bint coarse, dvec *p, dvec *k) noexcept nogil:
+cdef inline void double_power(dvec x, bint coarse, dvec *p, dvec *z, dvec *k) noexcept nogil:
     # exp(x) = 2^k p for float64; with a register table k is a multiple of 1/16 whose fraction p holds.
     #     p = 2^(j/16) (1 + r + r^2 Q(r)), j the low four bits of 16 k; without a table j = 0
     # bound  1.25 ulp on [-708, 709], coarse 2^-36; NaN and +inf give NaN, -inf gives k = -inf.
-    cdef dvec z, t, q
-    cdef dvec r = reduced(x, &z, k)
+    cdef dvec t, q, s
+    cdef dvec r = reduced(x, coarse, z, k)
     if REGISTER_TABLE:
-        t = lookup(SIXTEENTHS, z)
+        t = lookup(SIXTEENTHS, z[0])
         if coarse:
             q = (dsplat(EXP_COARSE_16[2]) * r + dsplat(EXP_COARSE_16[1])) * r + dsplat(EXP_COARSE_16[0])
         else:
@@ -52,12 +52,16 @@ cdef inline void double_power(dvec x, bint coarse, dvec *p, dvec *k) noexcept no
                  + dsplat(EXP_DOUBLE_16[1])) * r + dsplat(EXP_DOUBLE_16[0])
         p[0] = ((q * r + dsplat(1)) * r) * t + t
         return
+    s = r * r
     if coarse:
-        q = (((((dsplat(EXP_COARSE[6]) * r + dsplat(EXP_COARSE[5])) * r + dsplat(EXP_COARSE[4])) * r
-               + dsplat(EXP_COARSE[3])) * r + dsplat(EXP_COARSE[2])) * r + dsplat(EXP_COARSE[1])) * r + dsplat(
-                   EXP_COARSE[0])
+        q = ((dsplat(EXP_COARSE[5]) * s + dsplat(EXP_COARSE[3])) * s + dsplat(EXP_COARSE[1])) * r + (
+            ((dsplat(EXP_COARSE[6]) * s + dsplat(EXP_COARSE[4])) * s + dsplat(EXP_COARSE[2])) * s
+            + dsplat(EXP_COARSE[0]))
     else:
-        q = exp_tail(r)
+        q = ((((dsplat(EXP_DOUBLE[9]) * s + dsplat(EXP_DOUBLE[7])) * s + dsplat(EXP_DOUBLE[5])) * s
+              + dsplat(EXP_DOUBLE[3])) * s + dsplat(EXP_DOUBLE[1])) * r + (
+                  (((dsplat(EXP_DOUBLE[8]) * s + dsplat(EXP_DOUBLE[6])) * s + dsplat(EXP_DOUBLE[4])) * s
+                   + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
     p[0] = (q * r + dsplat(1)) * r + dsplat(1)
 
 
@@ -65,31 +69,31 @@ cdef inline dvec exp_tail(dvec r) noexcept nogil:
     # (exp(r) - 1 - r) / r^2 for |r| <= ln2/2, relative error 2^-58; even and odd powers apart, so
     # that two chains of multiplications run side by side.
     cdef dvec s = r * r
-    cdef dvec even = ((((dsplat(EXP_DOUBLE[10]) * s + dsplat(EXP_DOUBLE[8])) * s + dsplat(EXP_DOUBLE[6])) * s
-                       + dsplat(EXP_DOUBLE[4])) * s + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0])
-    cdef dvec odd = (((dsplat(EXP_DOUBLE[9]) * s + dsplat(EXP_DOUBLE[7])) * s + dsplat(EXP_DOUBLE[5])) * s
-                     + dsplat(EXP_DOUBLE[3])) * s + dsplat(EXP_DOUBLE[1])
+    cdef dvec even = ((((dsplat(EXP_PAIR[10]) * s + dsplat(EXP_PAIR[8])) * s + dsplat(EXP_PAIR[6])) * s
+                       + dsplat(EXP_PAIR[4])) * s + dsplat(EXP_PAIR[2])) * s + dsplat(EXP_PAIR[0])
+    cdef dvec odd = (((dsplat(EXP_PAIR[9]) * s + dsplat(EXP_PAIR[7])) * s + dsplat(EXP_PAIR[5])) * s
+                     + dsplat(EXP_PAIR[3])) * s + dsplat(EXP_PAIR[1])
     return odd * r + even
 
 
-cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *k) noexcept nogil:
+cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *z, dvec *k) noexcept nogil:
     # exp(x + lost) = 2^k (high + low), high = fl(high + low): the last bit of exp and 2^-56 beyond it;
     # `lost` is what rounding took from x.
     # Without a table  1 + r + (rest + rest r + r^2 Q(r)), `rest` what rounding took from r;
     # with one         t + (t (r + r^2 Q(r)) + t's own rounding error), whose r is too small for a rest.
     # Near x = 0, high = 1 and low = x + x^2/2: nothing of a tiny x is lost.
     # bound  2^-55 relative on [-708, 709]; NaN and +inf give NaN, -inf gives k = -inf.
-    cdef dvec z, r, rest, tail, one
+    cdef dvec r, rest, tail, one
     if REGISTER_TABLE:
-        r = reduced(x, &z, k)
-        one = lookup(SIXTEENTHS, z)
+        r = reduced(x, False, z, k)
+        one = lookup(SIXTEENTHS, z[0])
         rest = r * r
         tail = ((dsplat(EXP_PAIR_16[5]) * r + dsplat(EXP_PAIR_16[4])) * rest
                 + (dsplat(EXP_PAIR_16[3]) * r + dsplat(EXP_PAIR_16[2]))) * rest + (
                     dsplat(EXP_PAIR_16[1]) * r + dsplat(EXP_PAIR_16[0]))
-        tail = one * (tail * rest + (r + lost)) + lookup(SIXTEENTHS_LOW, z)
+        tail = one * (tail * rest + (r + lost)) + lookup(SIXTEENTHS_LOW, z[0])
     else:
-        r = reduced(x, &z, k)
+        r = reduced(x, False, z, k)
         rest = ((x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - r) - k[0] * dsplat(LN2_LOW_DOUBLE) + lost
         tail = (r * r) * exp_tail(r) + (rest + rest * r)
         one = dsplat(1) + r
@@ -101,11 +105,8 @@ cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *k) n
 cdef inline dvec log_reduced(dvec x, dvec *e) noexcept nogil:
     # x = 2^e (1 + f), 1 + f in [1/sqrt2, sqrt2); f is exact.  x positive and normal.
     cdef dvec m
-    cdef divec large
-    dsplit_power(x, &m, e)
-    large = m > dsplat(1.4142135623730951)
-    e[0] = dpick(large, e[0] + dsplat(1), e[0])
-    return dpick(large, m * dsplat(0.5), m) - dsplat(1)
+    dsplit_middle(x, &m, e)
+    return m - dsplat(1)
 
 
 cdef inline dvec log_coarse(dvec x, dvec shift) noexcept nogil:
@@ -128,7 +129,7 @@ cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     # bound  0.56 ulp of the sum, or 2^-57 of its largest part where they cancel.
     cdef dvec e, q, s, den, den_low, lost, z, y, tail, total, error, more
     cdef dvec f = log_reduced(high, &e)
-    low = dscale(low, dsplat(0) - e)
+    low = dunscale(low, e)
     den = f + dsplat(2)
     den_low = f - (den - dsplat(2))
     q = dsplat(1) / den

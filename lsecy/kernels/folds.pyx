@@ -16,9 +16,10 @@
 
 from cpython.pycapsule cimport PyCapsule_New
 
-from lsecy.kernels.elementary cimport double_power, float_power, log_coarse, log_pair, pair_power, two_sum
+from lsecy.kernels.elementary cimport (
+    double_power, float_power, log_coarse, log_pair, pair_power, reduced, two_sum)
 from lsecy.kernels.simd cimport *
-from lsecy.kernels.table cimport FAST, SHORT, TILE, Care, Kernels, States
+from lsecy.kernels.table cimport EXACT, FAST, SHORT, SHORT_ROW, TILE, Care, Kernels, States
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -66,13 +67,15 @@ cdef inline bint accepted_lane(const States *states, Py_ssize_t place, Py_ssize_
 cdef inline vec fast_term(vec x, vec b, bint weighted) noexcept nogil:
     # exp(x), or b exp(x) with b's exponent taken into the power of two, so that weights of any size
     # neither overflow nor vanish.  A zero weight drops its element, NaN or not.
-    cdef vec p, k, mantissa, exponent
-    if REAL_BITS == 32:
-        float_power(x, &p, &k)
-    else:
-        double_power(half(x, 0), False, <dvec *> &p, <dvec *> &k)    # half: x itself
+    cdef vec p, z, k, mantissa, exponent
     if not weighted:
-        return term_of_power(p, k)
+        x = in_range(x)
+    if REAL_BITS == 32:
+        float_power(x, &p, &z, &k)
+    else:
+        double_power(half(x, 0), False, <dvec *> &p, <dvec *> &z, <dvec *> &k)    # half: x itself
+    if not weighted:
+        return term_in_range(p, z, k)
     split_power(b, &mantissa, &exponent)
     return pick(b == splat(0), splat(0), term_of_power(p * mantissa, k + exponent))
 
@@ -81,7 +84,7 @@ cdef inline void double_term(dvec a, dvec shift, dvec b, bint weighted, bint exa
                              dvec *high, dvec *low) noexcept nogil:
     # b exp(a - shift) in double; exact: as an unevaluated sum of two.  Where weights span the whole
     # range, a term may count whose a lies far from the shift: only then a - shift is not exact.
-    cdef dvec p, k, mantissa, exponent, product, x, lost
+    cdef dvec p, z, k, mantissa, exponent, product, x, lost
     cdef divec gone
     x = a - shift
     lost = dsplat(0)
@@ -89,14 +92,14 @@ cdef inline void double_term(dvec a, dvec shift, dvec b, bint weighted, bint exa
         two_sum(a, dsplat(0) - shift, &x, &lost)
         lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # infinite a
     if not exact:
-        double_power(x, True, &p, &k)
+        double_power(x, True, &p, &z, &k)
         if weighted:
             dsplit_power(b, &mantissa, &exponent)
             high[0] = dpick(b == dsplat(0), dsplat(0), dterm_of_power(p * mantissa, k + exponent))
         else:
             high[0] = dterm_of_power(p, k)
         return
-    pair_power(x, lost, &p, low, &k)
+    pair_power(x, lost, &p, low, &z, &k)
     if weighted:
         dsplit_power(b, &mantissa, &exponent)
         product = p * mantissa
@@ -327,10 +330,7 @@ cdef void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care 
         else:
             fast_row(a, b, n, shift, True, states, place)
     elif care == SHORT:
-        if b == NULL:
-            double_row(a, b, n, shift, False, REAL_BITS == 64, False, states, place)
-        else:
-            double_row(a, b, n, shift, True, REAL_BITS == 64, False, states, place)
+        double_row(a, b, n, shift, True, REAL_BITS == 64, False, states, place)
     elif b == NULL:
         double_row(a, b, n, shift, False, True, True, states, place)
     else:
@@ -451,20 +451,6 @@ cdef inline void double_panel(const real *a, Py_ssize_t a_step, const real *b, P
                      size[0] if weighted else high[0])
 
 
-cdef inline void short_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                               bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                               bint weighted, const States *states) noexcept nogil:
-    cdef bint exact = REAL_BITS == 64
-    if n <= 2:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 2, True, states)
-    elif n <= 4:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 4, True, states)
-    elif n <= 8:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 8, True, states)
-    else:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, weighted, exact, False, 8, False, states)
-
-
 cdef void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
                        Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, const real *shift,
                        Care care, const States *states) noexcept nogil:
@@ -474,11 +460,10 @@ cdef void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize
             fast_columns(a, a_step, b, b_step, False, n, width, shift, False, states)
         else:
             fast_columns(a, a_step, b, b_step, spread_b, n, width, shift, True, states)
+    elif care == SHORT and n <= 8:
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, True, REAL_BITS == 64, False, 8, True, states)
     elif care == SHORT:
-        if b == NULL:
-            short_columns(a, a_step, b, b_step, False, n, width, shift, False, states)
-        else:
-            short_columns(a, a_step, b, b_step, spread_b, n, width, shift, True, states)
+        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, True, REAL_BITS == 64, False, 8, False, states)
     elif b == NULL:
         double_panel(a, a_step, b, b_step, False, n, width, shift, False, True, True, 8, False, states)
     else:
@@ -591,6 +576,221 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
         settled(largest[j], strange[j], states, j)
 
 
+# --- short rows without weights -------------------------------------------------------------------------
+#
+# A whole row is at hand, so its largest term is known before the first exponential: no guess, no
+# second look for want of a shift, and no state, for a short row is never merged.
+#     float32  in double, by the largest term itself: the sum lies in [1, n]
+#     float64  by the multiple of 32 under the largest term, which leaves a - shift exact.  A term's
+#              leading 44 bits, counted from the largest, add up without error; the rest beside them.
+
+cdef inline void short_term(dvec d, dvec grid, dvec *high, dvec *low) noexcept nogil:
+    # exp(d); below e^-700 it counts for nothing, but where `mend` finds that it does.
+    cdef dvec x = dat_least(d, dsplat(-700))
+    cdef dvec p, q, z, k, e
+    if REAL_BITS == 32:
+        double_power(x, True, &p, &z, &k)
+        high[0] = dterm_of_float(p, z, k)
+        return
+    pair_power(x, dsplat(0), &p, &q, &z, &k)
+    e = dterm_in_range(p, z, k)
+    high[0] = (e + grid) - grid
+    low[0] = dpick(d < dsplat(-700), dsplat(0), (e - high[0]) + dterm_in_range(q, z, k))
+
+
+cdef inline dvec short_shift(dvec peak, dvec *grid) noexcept nogil:
+    # grid: adding and removing it rounds to multiples of 2^-44 times the power of two near exp(peak - shift).
+    cdef dvec shift = dsplat(0), z, k
+    cdef vec whole
+    if REAL_BITS == 32:
+        return peak
+    if dany(dmagnitude(peak) >= dsplat(GRID)):
+        whole = on_grid((<vec *> &peak)[0])
+        shift = (<dvec *> &whole)[0]
+    reduced(dat_least(peak - shift, dsplat(-700)), False, &z, &k)
+    grid[0] = dterm_in_range(dsplat(384), z, k)
+    return shift
+
+
+cdef inline dvec short_answer(dvec high, dvec low, dvec shift) noexcept nogil:
+    cdef dvec total
+    if REAL_BITS == 32:
+        return log_coarse(high, shift)
+    total = high + low
+    return log_pair(total, (high - total) + low, shift)
+
+
+cdef inline divec short_is_fine(dvec total, dvec result) noexcept nogil:
+    # The sum is no NaN and holds its largest term, which is at least e^-32; the answer is far enough
+    # from zero: the error of float32's sum is 2^-36, what float64 drops is e^-700.
+    return (total >= dsplat(1e-15)) & (dmagnitude(result) >= dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290))
+
+
+cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) noexcept nogil:
+    # The answers of DLANES columns of which some hold what is infinite or NaN, or lie next to zero.
+    cdef double memory[5 * LANES_BOUND]
+    cdef real zeros[LANES_BOUND]
+    cdef States states
+    cdef dvec x, total, exact, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
+    cdef dvec special = zero, peak = zero - infinity, second = zero - infinity
+    cdef divec near
+    cdef Py_ssize_t row
+    for row in range(n):
+        x = load_double(a + row * a_step)
+        special = special + dpick(x - x == zero, zero, dpick(x == zero - infinity, zero, x))
+        peak = dat_least(x, peak)
+    for row in range(n):
+        x = load_double(a + row * a_step)
+        second = dat_least(dpick(x == peak, zero - infinity, x), second)
+    # A second term that cannot be seen beside the first leaves an answer next to zero as right as it is.
+    near = (dmagnitude(result) < dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290)) & (
+        second > dsplat(-110 if REAL_BITS == 32 else -746))
+    if dany(near):
+        states.shift = memory
+        states.high = memory + LANES_BOUND
+        states.low = memory + 2 * LANES_BOUND
+        states.rest = memory + 3 * LANES_BOUND
+        states.size = memory + 4 * LANES_BOUND
+        for row in range(LANES_BOUND):
+            zeros[row] = 0
+        look_columns(a, a_step, NULL, 0, 0, n, DLANES, zeros, EXACT, &states)
+        total = dload(states.high)
+        exact = log_pair(total, dload(states.low) + dload(states.rest), zero)
+        result = dpick(near, exact, result)
+    result = dpick(peak == zero - infinity, zero - infinity, result)
+    dstore(value, dpick(special == zero, result, special))
+
+
+cdef inline void short_panel(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                             Py_ssize_t positions, bint once, double *value) noexcept nogil:
+    # `positions` and `once` as in double_panel.  All sums first, then all logarithms: a chain of
+    # operations from the one to the other would leave the multipliers idle half of the time.
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec x[SPREAD]
+    cdef double highs[TILE]
+    cdef double lows[TILE]
+    cdef double shifts[TILE]
+    cdef dvec peak, shift, h, result, grid = dsplat(0), l = dsplat(0)
+    cdef divec fine
+    cdef Py_ssize_t v, j, p, row, half_way
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        peak = dsplat(-INFINITY)
+        if once:
+            for p in range(positions):
+                if p < n:
+                    x[p] = load_double(a + p * a_step + j)
+                    peak = dat_least(x[p], peak)
+        else:
+            for row in range(n):
+                peak = dat_least(load_double(a + row * a_step + j), peak)
+        shift = short_shift(peak, &grid)
+        for p in range(positions):
+            high[p] = low[p] = dsplat(0)
+            if once:
+                if p < n:
+                    short_term(x[p] - shift, grid, high + p, low + p)
+            else:
+                row = p
+                while row < n:
+                    short_term(load_double(a + row * a_step + j) - shift, grid, &h, &l)
+                    high[p] = high[p] + h
+                    low[p] = low[p] + l
+                    row += DWIDTH
+        half_way = positions
+        while half_way > 1:
+            half_way = half_way // 2
+            for p in range(half_way):
+                high[p] = high[p] + high[p + half_way]
+                low[p] = low[p] + low[p + half_way]
+        dstore(highs + j, high[0])
+        dstore(shifts + j, shift)
+        if REAL_BITS == 64:
+            dstore(lows + j, low[0])
+    fine = dsplat(0) == dsplat(0)
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        result = short_answer(dload(highs + j), dload(lows + j) if REAL_BITS == 64 else dsplat(0), dload(shifts + j))
+        dstore(value + j, result)
+        fine = fine & short_is_fine(dload(highs + j), result)
+    if dall(fine):
+        return
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        if not dall(short_is_fine(dload(highs + j), dload(value + j))):
+            mend(a + j, a_step, n, value + j)
+
+
+cdef void short_columns(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                        double *value) noexcept nogil:
+    cdef const real *a = <const real *> start
+    if n <= 2:
+        short_panel(a, a_step, n, width, 2, True, value)
+    elif n <= 4:
+        short_panel(a, a_step, n, width, 4, True, value)
+    elif n <= 8:
+        short_panel(a, a_step, n, width, 8, True, value)
+    else:
+        short_panel(a, a_step, n, width, 8, False, value)
+
+
+cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
+    # The same for one row, lanes along n.
+    cdef const real *a = <const real *> start
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef double highs[LANES_BOUND]
+    cdef double lows[LANES_BOUND]
+    cdef real padded[SHORT_ROW + SPREAD]
+    cdef real repeated[SHORT_ROW * LANES_BOUND]
+    cdef dvec peak = dsplat(-INFINITY), shift, h, result, grid = dsplat(0), l = dsplat(0)
+    cdef double largest
+    cdef Py_ssize_t i = 0, k, half_way = DWIDTH // DLANES
+    cdef int v
+    if n % DWIDTH:
+        pad(a, n, (n + DWIDTH - 1) // DWIDTH * DWIDTH, <real> -INFINITY, padded)
+        a = padded
+    while i < n:
+        for v in range(DWIDTH // DLANES):
+            peak = dat_least(load_double(a + i + v * DLANES), peak)
+        i += DWIDTH
+    largest = dlane(peak, 0)
+    for k in range(1, DLANES):
+        largest = max(largest, dlane(peak, k))
+    shift = short_shift(dsplat(largest), &grid)
+    for v in range(DWIDTH // DLANES):
+        high[v] = low[v] = dsplat(0)
+    i = 0
+    while i < n:
+        for v in range(DWIDTH // DLANES):
+            short_term(load_double(a + i + v * DLANES) - shift, grid, &h, &l)
+            high[v] = high[v] + h
+            low[v] = low[v] + l
+        i += DWIDTH
+    while half_way > 1:
+        half_way = half_way // 2
+        for v in range(half_way):
+            high[v] = high[v] + high[v + half_way]
+            low[v] = low[v] + low[v + half_way]
+    dstore(highs, high[0])
+    dstore(lows, low[0])
+    half_way = DLANES
+    while half_way > 1:
+        half_way = half_way // 2
+        for k in range(half_way):
+            highs[k] = highs[k] + highs[k + half_way]
+            lows[k] = lows[k] + lows[k + half_way]
+    result = short_answer(dsplat(highs[0]), dsplat(lows[0]), shift)
+    dstore(lows, result)
+    if not dall(short_is_fine(dsplat(highs[0]), result)):
+        for i in range(n):
+            for k in range(DLANES):
+                repeated[i * DLANES + k] = a[i]
+        mend(repeated, DLANES, n, lows)
+    return lows[0]
+
+
 # --- finish, transpose ------------------------------------------------------------------------------------
 
 cdef bint finish(const States *states, Py_ssize_t count, double near, double cancelled,
@@ -694,6 +894,8 @@ cdef Kernels kernels
 kernels.lanes = LANES
 kernels.fold_row = fold_row
 kernels.fold_columns = fold_columns
+kernels.short_row = short_row
+kernels.short_columns = short_columns
 kernels.finish = finish
 kernels.transpose = transpose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)

@@ -63,6 +63,7 @@ typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef integer ivec __attribute__((vector_size(VECTOR_BYTES)));
 typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));
 typedef int64_t divec __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint64_t udivec __attribute__((vector_size(VECTOR_BYTES)));
 typedef real loose_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 typedef double loose_dvec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(double)), may_alias));
 INLINE vec splat(real x) { return x - (vec){0}; }
@@ -74,12 +75,31 @@ INLINE dvec dload(const double *p) { return *(const loose_dvec *)p; }
 INLINE void store(real *p, vec x) { *(loose_vec *)p = x; }
 INLINE void dstore(double *p, dvec x) { *(loose_dvec *)p = x; }
 /* A mask has all bits of a lane set or none; pick takes `yes` where it is set. */
+#if defined(__AVX2__) && VECTOR_BYTES == 32
+INLINE dvec dpick(divec mask, dvec yes, dvec no) {
+    return (dvec)_mm256_blendv_pd((__m256d)no, (__m256d)yes, (__m256d)mask);
+}
+#if REAL_BITS == 64
+INLINE vec pick(ivec mask, vec yes, vec no) { return dpick(mask, yes, no); }
+#else
+INLINE vec pick(ivec mask, vec yes, vec no) {
+    return (vec)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)mask);
+}
+#endif
+#else
 #define PICK(type, bits) return (type)(((bits)yes & mask) | ((bits)no & ~mask))
 INLINE vec pick(ivec mask, vec yes, vec no) { PICK(vec, ivec); }
 INLINE dvec dpick(divec mask, dvec yes, dvec no) { PICK(dvec, divec); }
+#endif
 #if VECTOR_BYTES == 64
 INLINE int dany(divec mask) { return _mm512_movepi64_mask((__m512i)mask) != 0; }
 INLINE int dall(divec mask) { return _mm512_movepi64_mask((__m512i)mask) == 0xff; }
+#elif defined(__AVX2__)
+INLINE int dany(divec mask) { return _mm256_movemask_pd((__m256d)mask) != 0; }
+INLINE int dall(divec mask) { return _mm256_movemask_pd((__m256d)mask) == 0xf; }
+#elif defined(__SSE2__)
+INLINE int dany(divec mask) { return _mm_movemask_pd((__m128d)mask) != 0; }
+INLINE int dall(divec mask) { return _mm_movemask_pd((__m128d)mask) == 3; }
 #else
 INLINE int dany(divec mask) {
     int64_t any = 0;
@@ -99,6 +119,7 @@ typedef real vec;
 typedef integer ivec;
 typedef double dvec;
 typedef int64_t divec;
+typedef uint64_t udivec;
 INLINE vec splat(real x) { return x; }
 INLINE dvec dsplat(double x) { return x; }
 INLINE real lane(vec x, ptrdiff_t k) { return (void)k, x; }
@@ -122,8 +143,15 @@ INLINE dvec dfrom_bits(divec x) { dvec r; memcpy(&r, &x, sizeof r); return r; }
 /* The bound where x lies beyond it, else x; NaN stays NaN (x is the second operand of the x86
  * instruction, which is what it returns when the two cannot be compared). */
 #if VECTOR_BYTES == 64
-INLINE dvec dat_least(dvec x, dvec y) { return (dvec)_mm512_max_pd((__m512d)y, (__m512d)x); }
-INLINE dvec dat_most(dvec x, dvec y) { return (dvec)_mm512_min_pd((__m512d)y, (__m512d)x); }
+#define EXTREME(name, kind) _mm512_##name##_##kind
+#elif VECTOR_BYTES == 32
+#define EXTREME(name, kind) _mm256_##name##_##kind
+#elif VECTOR_BYTES == 16 && defined(__SSE2__)
+#define EXTREME(name, kind) _mm_##name##_##kind
+#endif
+#ifdef EXTREME
+INLINE dvec dat_least(dvec x, dvec y) { return (dvec)EXTREME(max, pd)(y, x); }
+INLINE dvec dat_most(dvec x, dvec y) { return (dvec)EXTREME(min, pd)(y, x); }
 #else
 INLINE dvec dat_least(dvec x, dvec y) { return dpick(x < y, y, x); }
 INLINE dvec dat_most(dvec x, dvec y) { return dpick(x > y, y, x); }
@@ -131,9 +159,9 @@ INLINE dvec dat_most(dvec x, dvec y) { return dpick(x > y, y, x); }
 #if REAL_BITS == 64
 INLINE vec at_least(vec x, vec y) { return dat_least(x, y); }
 INLINE vec at_most(vec x, vec y) { return dat_most(x, y); }
-#elif VECTOR_BYTES == 64
-INLINE vec at_least(vec x, vec y) { return (vec)_mm512_max_ps((__m512)y, (__m512)x); }
-INLINE vec at_most(vec x, vec y) { return (vec)_mm512_min_ps((__m512)y, (__m512)x); }
+#elif defined(EXTREME)
+INLINE vec at_least(vec x, vec y) { return (vec)EXTREME(max, ps)(y, x); }
+INLINE vec at_most(vec x, vec y) { return (vec)EXTREME(min, ps)(y, x); }
 #else
 INLINE vec at_least(vec x, vec y) { return pick(x < y, y, x); }
 INLINE vec at_most(vec x, vec y) { return pick(x > y, y, x); }
@@ -172,6 +200,34 @@ INLINE vec term_of_power(vec x, vec k) {
 }
 #endif
 
+/* The same for exp without weights, cheaper.  k was rounded by adding and removing a constant; the sum
+ * with it, z, has k and the exponent's bias in its low bits: a shift makes the power of two.  x must
+ * be brought into a range, beyond whose ends exp is exactly 0 (k = -127 makes a power of 0; double
+ * -1023) or infinite. */
+#define FLOAT_ROUNDING (0x1.8p23f + 127)
+#define COARSE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52) /* without the bias, for dterm_of_float */
+#define DOUBLE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52 + 1023) /* with a table, z counts in 16ths */
+#if VECTOR_BYTES == 64
+INLINE dvec dterm_in_range(dvec x, dvec z, dvec k) { return (void)z, (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)k); }
+INLINE dvec dterm_of_float(dvec x, dvec z, dvec k) { return dterm_in_range(x, z, k); }
+INLINE vec in_range(vec x) { return x; }
+INLINE vec term_in_range(vec x, vec z, vec k) { return (void)z, term_of_power(x, k); }
+#else
+INLINE dvec dterm_in_range(dvec x, dvec z, dvec k) { return (void)k, x * dfrom_bits(dbits_of(z) << 52); }
+/* For |k| < 1000 alone, and without a multiplication.  The low bits of a NaN must be zero, as they are
+ * where it was once a float: they would be added to the exponent. */
+INLINE dvec dterm_of_float(dvec x, dvec z, dvec k) {
+    return (void)k, dfrom_bits(dbits_of(x) + (dbits_of(z) << 52));
+}
+#if REAL_BITS == 64
+INLINE vec in_range(vec x) { return at_most(at_least(x, splat(-709)), splat(710)); }
+INLINE vec term_in_range(vec x, vec z, vec k) { return dterm_in_range(x, z, k); }
+#else
+INLINE vec in_range(vec x) { return at_most(at_least(x, splat(-88)), splat(89)); }
+INLINE vec term_in_range(vec x, vec z, vec k) { return (void)k, x * from_bits(bits_of(z) << 23); }
+#endif
+#endif
+
 /* x * 2^k for whole k, rounded once where the result is subnormal; infinite on overflow. */
 #if VECTOR_BYTES == 64
 INLINE dvec dscale(dvec x, dvec k) { return (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)k); }
@@ -190,6 +246,13 @@ INLINE dvec dscale(dvec x, dvec k) {
 }
 #endif
 
+/* x * 2^-k for whole |k| < 1023, where k = 1023 may give 0: for what is small beside 2^k. */
+#if VECTOR_BYTES == 64
+INLINE dvec dunscale(dvec x, dvec k) { return (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)-k); }
+#else
+INLINE dvec dunscale(dvec x, dvec k) { return x * dfrom_bits(dbits_of(dsplat(0x1.8p52 + 1023) - k) << 52); }
+#endif
+
 /* x = mantissa * 2^exponent with 1 <= |mantissa| < 2; zero, infinity and NaN are their own mantissa
  * and, but for the sign, their own exponent.  A subnormal is first made normal by an exact multiplication. */
 #if VECTOR_BYTES == 64 /* one instruction each; they split infinity into 1 and infinity, which serves as well */
@@ -204,30 +267,45 @@ INLINE void split_power(vec x, vec *mantissa, vec *exponent) {
 }
 #endif
 #else
-#if VECTOR_BYTES
-#define TO_REAL(x, type) __builtin_convertvector(x, type)
-#else
-#define TO_REAL(x, type) ((type)(x))
-#endif
-#define SPLIT_POWER(name, vec, ivec, splat, pick, magnitude, bits_of, from_bits, scalar, normal, digits, bias) \
+#define SPLIT_POWER(name, vec, ivec, whole, splat, pick, magnitude, bits_of, from_bits, scalar, normal, digits, bias) \
     INLINE void name(vec x, vec *mantissa, vec *exponent) {                                                \
         ivec tiny = magnitude(x) < splat(normal);                                                          \
         vec scaled = pick(tiny, x * splat((scalar)(1LL << (digits + 1))), x);                              \
         ivec none = bits_of(splat(0));                                                                     \
         ivec field = (bits_of(scaled) >> digits) & (none + (2 * bias + 1));                                \
         ivec rest = bits_of(scaled) & ~((none + (2 * bias + 1)) << digits);                                \
-        vec power = TO_REAL(field, vec) - splat(bias) - pick(tiny, splat(digits + 1), splat(0));           \
+        vec power = from_bits(field | bits_of(splat(whole))) - splat(whole + bias);                        \
         ivec ordinary = (x - x == splat(0)) & (x != splat(0));                                             \
         *mantissa = pick(ordinary, from_bits(rest | bits_of(splat(1))), x);                                \
+        power = power - pick(tiny, splat(digits + 1), splat(0));                                           \
         *exponent = pick(ordinary, power, magnitude(x));                                                   \
     }
-SPLIT_POWER(dsplit_power, dvec, divec, dsplat, dpick, dmagnitude, dbits_of, dfrom_bits, double, DBL_MIN, 52, 1023)
+SPLIT_POWER(dsplit_power, dvec, divec, 0x1p52, dsplat, dpick, dmagnitude, dbits_of, dfrom_bits, double, DBL_MIN, 52, 1023)
 #if REAL_BITS == 32
-SPLIT_POWER(split_power, vec, ivec, splat, pick, magnitude, bits_of, from_bits, float, FLT_MIN, 23, 127)
+SPLIT_POWER(split_power, vec, ivec, 0x1p23f, splat, pick, magnitude, bits_of, from_bits, float, FLT_MIN, 23, 127)
 #endif
 #endif
 #if REAL_BITS == 64
 INLINE void split_power(vec x, vec *mantissa, vec *exponent) { dsplit_power(x, mantissa, exponent); }
+#endif
+
+/* x = mantissa * 2^exponent with 1/sqrt2 <= mantissa < sqrt2, for positive normal x. */
+#if VECTOR_BYTES == 64
+INLINE void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent) {
+    dvec m = (dvec)_mm512_getmant_pd((__m512d)x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
+    dvec e = (dvec)_mm512_getexp_pd((__m512d)x);
+    divec large = m > dsplat(0x1.6a09e667f3bcdp0);
+    *exponent = dpick(large, e + dsplat(1), e);
+    *mantissa = dpick(large, m * dsplat(0.5), m);
+}
+#else
+INLINE void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent) {
+    /* Subtracting the bits of 1/sqrt2 carries into the exponent just where it should; the exponent
+     * becomes a number as the low bits of 2^52. */
+    divec field = (divec)((udivec)(dbits_of(x) + (dbits_of(dsplat(1)) - dbits_of(dsplat(0x1.6a09e667f3bcdp-1)))) >> 52);
+    *mantissa = dfrom_bits(dbits_of(x) - ((field - 1023) << 52));
+    *exponent = dfrom_bits(field | dbits_of(dsplat(0x1p52))) - dsplat(0x1p52 + 1023);
+}
 #endif
 
 /* c - a * b, rounded once.  Never written as an expression: a compiler may or may not fuse it. */
@@ -259,6 +337,8 @@ INLINE dvec half(vec x, int which) {
 #if VECTOR_BYTES == 64
     __m256 part = which ? _mm512_extractf32x8_ps((__m512)x, 1) : _mm512_castps512_ps256((__m512)x);
     return (dvec)_mm512_cvtps_pd(part);
+#elif defined(__AVX2__) /* GCC 12 converts a vector half by half where one instruction does it */
+    return (dvec)_mm256_cvtps_pd(which ? _mm256_extractf128_ps((__m256)x, 1) : _mm256_castps256_ps128((__m256)x));
 #else
     half_vec parts[2];
     memcpy(parts, &x, sizeof x);
@@ -273,6 +353,8 @@ INLINE dvec load_double(const real *p) { return load(p); }
 INLINE dvec load_double(const real *p) { return (dvec)*p; }
 #elif VECTOR_BYTES == 64
 INLINE dvec load_double(const real *p) { return (dvec)_mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+#elif defined(__AVX2__)
+INLINE dvec load_double(const real *p) { return (dvec)_mm256_cvtps_pd(_mm_loadu_ps(p)); }
 #else
 INLINE dvec load_double(const real *p) {
     half_vec part;

@@ -29,13 +29,23 @@ cdef extern from "simd.h" nogil:
     bint dany(divec mask)
     bint dall(divec mask)
     vec at_least(vec x, vec y)
+    dvec dat_least(dvec x, dvec y)
     vec magnitude(vec x)
     dvec dmagnitude(dvec x)
+    vec in_range(vec x)
+    vec term_in_range(vec x, vec z, vec k)
+    dvec dterm_in_range(dvec x, dvec z, dvec k)
+    dvec dterm_of_float(dvec x, dvec z, dvec k)
+    const float FLOAT_ROUNDING
+    const double COARSE_ROUNDING
+    const double DOUBLE_ROUNDING
     vec term_of_power(vec x, vec k)
     dvec dterm_of_power(dvec x, dvec k)
     dvec dscale(dvec x, dvec k)
+    dvec dunscale(dvec x, dvec k)
     void split_power(vec x, vec *mantissa, vec *exponent)
     void dsplit_power(dvec x, dvec *mantissa, dvec *exponent)
+    void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent)
     dvec residual(dvec c, dvec a, dvec b)
     dvec half(vec x, int which)
     dvec lookup(const double *table, dvec z)
@@ -53,7 +63,8 @@ cdef extern from "coefficients.h" nogil:
     const double EXP_DOUBLE_16[5]
     const double EXP_PAIR_16[6]
     const double EXP_COARSE[7]
-    const double EXP_DOUBLE[11]
+    const double EXP_DOUBLE[10]
+    const double EXP_PAIR[11]
     const double LOG_COARSE[5]
     const double LOG_PAIR[9]
     const double SIXTEENTHS[16]

@@ -17,7 +17,7 @@ cdef struct States:
 # How carefully a block is folded.
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
-    SHORT     # rows of at most SHORT_ROW elements: computed in double outright
+    SHORT     # rows of at most SHORT_ROW elements and their weights: computed in double outright
     EXACT     # pairs of doubles throughout: about 2^-56
 
 cdef enum:
@@ -36,6 +36,10 @@ cdef struct Kernels:
     void (*fold_columns)(const void *a, Py_ssize_t a_step, const void *b, Py_ssize_t b_step,
                          Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
+    # The answers of one row, or of `width` columns, of at most SHORT_ROW elements without weights.
+    double (*short_row)(const void *a, Py_ssize_t n) noexcept nogil
+    void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                          double *value) noexcept nogil
     # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
     # of up to eight are read and written.  True if any answer may lack digits: |value| < near under
     # shift 0, or |state| < cancelled * size.
