@@ -2,11 +2,13 @@
 
 The map of the house; calls go downhill only::
 
-    _reductions.pyx      the public functions: signature, docstring, two lines of body
+    _reductions.pyx      logsumexp, logmeanexp: signature, docstring, the way down
+    _maps.pyx            softmax, log_softmax
       |-> _arguments.pyx     what is asked: arrays, dtype, axis, weights -> normal form; every user error
       `-> _drivers.pyx       how the work is shared out: blocks, threads, order of merging
             |-> _threads.pyx     the one door to OpenMP
             `-> kernels/         arithmetic: one text, compiled per instruction set and element type
+    _plain.py            what the kernels do not do: complex and longdouble, in plain NumPy
     _config.py           which kernels this machine runs; show_config
     __main__.py          the command ``lsecy``
 """
@@ -21,9 +23,20 @@ except ImportError as error:
     ) from error
 
 from lsecy._config import __version__, show_config
-from lsecy._reductions import logsumexp
+from lsecy._maps import log_softmax, softmax
+from lsecy._reductions import logmeanexp, logsumexp
 from lsecy._threads import get_num_threads, set_num_threads, threads
 
-__all__ = ["__version__", "get_num_threads", "logsumexp", "set_num_threads", "show_config", "threads"]
+__all__ = [
+    "__version__",
+    "get_num_threads",
+    "log_softmax",
+    "logmeanexp",
+    "logsumexp",
+    "set_num_threads",
+    "show_config",
+    "softmax",
+    "threads",
+]
 
 del _threads

@@ -1,7 +1,18 @@
 from lsecy import _drivers as _drivers
 from lsecy import _threads as _threads
 from lsecy._config import __version__, show_config
-from lsecy._reductions import logsumexp
+from lsecy._maps import log_softmax, softmax
+from lsecy._reductions import logmeanexp, logsumexp
 from lsecy._threads import get_num_threads, set_num_threads, threads
 
-__all__ = ["__version__", "get_num_threads", "logsumexp", "set_num_threads", "show_config", "threads"]
+__all__ = [
+    "__version__",
+    "get_num_threads",
+    "log_softmax",
+    "logmeanexp",
+    "logsumexp",
+    "set_num_threads",
+    "show_config",
+    "softmax",
+    "threads",
+]

@@ -10,44 +10,106 @@ cimport numpy as cnp
 cnp.import_array()
 
 
-cdef Reduction reduction(str function, a, axis, b, keepdims):
-    cdef Reduction asked = Reduction.__new__(Reduction)
-    cdef bint weak = type(b) is float or type(b) is int or type(b) is bool
+cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign):
     cdef char summed[MOST_AXES]
-    cdef Py_ssize_t strides_a[MOST_AXES]
-    cdef Py_ssize_t strides_b[MOST_AXES]
-    cdef int ndim
-    asked.a = as_array(function, "a", a)
-    asked.type = result_type(function, "a", asked.a)
-    if b is not None:
-        asked.b = as_array(function, "b", b)
-        if not weak:    # a Python number takes the type of the array, as in NumPy
-            asked.type = joined_type(asked.type, asked.a, asked.b, result_type(function, "b", asked.b))
-    asked.problem.bits = 64 if asked.type == cnp.NPY_DOUBLE else 32
-    if weak:
-        asked.b = asked.b.astype(np.float64 if asked.problem.bits == 64 else np.float32)
-    shape = broadcast(function, asked.a, asked.b, strides_a, strides_b)
-    ndim = len(shape)
-    mark_axes(function, axis, ndim, summed)
-    fill_operand(&asked.problem.a, asked.a, asked.problem.bits)
-    asked.problem.b.data = NULL
-    if asked.b is not None:
-        fill_operand(&asked.problem.b, asked.b, asked.problem.bits)
-    split_axes(&asked.problem, shape, strides_a, strides_b, summed)
-    choose_inner(&asked.problem)
+    cdef Py_ssize_t strides[4][MOST_AXES]
+    cdef Call asked = operands(function, "a", a, b, where, logb, scale, dtype)
+    shape = common_shape(function, "a", asked, strides)
+    mark_axes(function, axis, len(shape), summed)
     asked.shape = result_shape(shape, summed, bool(keepdims))
+    asked.out = out
+    for one in two_outputs(function, out) if return_sign and out is not None else (out,):
+        check_output(function, one, asked)
+    if not asked.general:
+        split_axes(&asked.problem, shape, strides, False, summed)
+        choose_inner(&asked.problem, False)
+    return asked
+
+
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
+    cdef char summed[MOST_AXES]
+    cdef Py_ssize_t strides[4][MOST_AXES]
+    cdef Py_ssize_t size, k
+    cdef Call asked
+    if b is not None and logb is None:
+        if np.ma.isMaskedArray(b):
+            where = np.logical_and(True if where is None else where, ~np.ma.getmaskarray(b))
+            b = b.data
+        b = as_array(function, "b", b)
+        logb = log_of_weights(function, b)
+        b = None
+    asked = operands(function, "x", x, b, where, logb, scale, dtype)
+    asked.shape = common_shape(function, "x", asked, strides)
+    mark_axes(function, axis, len(asked.shape), summed)
+    asked.out = out
+    check_output(function, out, asked)
+    if asked.general:
+        return asked
+    asked.target = map_target(asked)
+    size = asked.problem.bits // 8
+    for k in range(len(asked.shape)):
+        strides[3][k] = cnp.PyArray_STRIDE(<cnp.ndarray> asked.target, k) // size
+    split_axes(&asked.problem, asked.shape, strides, True, summed)
+    choose_inner(&asked.problem, True)
+    return asked
+
+
+cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
+    # Every operand an array, and the element type in which they meet.
+    cdef Call asked = Call.__new__(Call)
+    cdef Problem *problem = &asked.problem
+    if b is not None and logb is not None:
+        raise ValueError(f"{function}: b and logb are both given; give the weights or their logarithms")
+    weights, label = (b, "b") if logb is None else (logb, "logb")
+    problem.logarithmic = logb is not None
+    problem.scale = as_scale(function, scale)
+    weak = type(weights) is float or type(weights) is int or type(weights) is bool
+    asked.mask = None if where is None else as_mask(function, where)
+    for value in (a, weights):
+        if value is not None and not cnp.PyArray_CheckExact(value) and np.ma.isMaskedArray(value):
+            kept = ~np.ma.getmaskarray(value)
+            asked.mask = kept if asked.mask is None else joined_masks(function, asked.mask, kept)
+    asked.a = as_array(function, name, a)
+    kind = element_type(function, name, asked.a)
+    if weights is not None:
+        asked.b = as_array(function, label, weights)
+        if not weak:    # a Python number takes the type of the array, as in NumPy
+            other = element_type(function, label, asked.b)
+            kind = kind if kind is other else np.result_type(kind, other)
+    asked.general = (kind is not FLOAT64 and kind is not FLOAT32 and kind is not FLOAT16
+                     and (kind.kind == "c" or kind == LONGDOUBLE))
+    asked.type = kind if dtype is None else output_type(function, dtype, kind)
+    if asked.general:
+        return asked
+    problem.bits = 64 if kind is FLOAT64 or asked.type == FLOAT64 else 32
+    if weak:
+        asked.b = asked.b.astype(FLOAT64 if problem.bits == 64 else FLOAT32)
+    fill_operand(&problem.a, asked.a, problem.bits)
+    fill_operand(&problem.b, asked.b, problem.bits)
+    fill_operand(&problem.mask, asked.mask, 8)
+    problem.plain = weights is None and asked.mask is None and problem.scale == 1
+    problem.less = NULL
+    problem.less_step = 0
     return asked
 
 
 # --- arrays and element types -----------------------------------------------------------------------
 
-cdef cnp.ndarray as_array(str function, str name, value):
+FLOAT16, FLOAT32, FLOAT64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+LONGDOUBLE = np.dtype(np.longdouble) if np.finfo(np.longdouble).nmant > 52 else None
+
+
+cdef as_array(str function, str name, value):
     if cnp.PyArray_CheckExact(value):
         return value
-    if isinstance(value, np.ma.MaskedArray):
+    if np.ma.isMaskedArray(value):
+        return value.data    # the mask has gone to `where`
+    graph = getattr(value, "__dask_graph__", None)
+    if graph is not None and graph() is not None:
         raise TypeError(
-            f"{function}: {name} is a masked array, and its mask would be ignored; "
-            f"pass {name}.data with b=~{name}.mask (a weight of 0 drops an element)")
+            f"{function}: {name} is a lazy array of dask, and to load it whole is not for us to decide; "
+            f"map over its blocks, as in dask.array.map_blocks(lsecy.{function}, {name}, axis=-1, ...), "
+            f"with blocks that hold whole rows, or pass {name}.compute()")
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -56,86 +118,182 @@ cdef cnp.ndarray as_array(str function, str name, value):
         ) from None
 
 
-cdef int result_type(str function, str name, cnp.ndarray array) except -1:
-    # The element type in which an array alone would be answered.
+cdef as_mask(str function, where):
+    mask = as_array(function, "where", where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"{function}: where has dtype {mask.dtype}; it must be boolean, true for what is kept")
+    return mask
+
+
+cdef joined_masks(str function, one, other):
+    try:
+        return np.logical_and(one, other)
+    except ValueError:
+        raise ValueError(
+            f"{function}: where of shape {one.shape} does not broadcast against a mask of shape {other.shape}"
+        ) from None
+
+
+cdef double as_scale(str function, scale) except? -1:
+    if type(scale) is float:
+        return scale
+    if np.ndim(scale) == 0 and np.isrealobj(scale):
+        try:
+            return float(scale)
+        except (TypeError, ValueError):
+            pass
+    raise TypeError(f"{function}: scale must be one real number, not {scale!r}")
+
+
+cdef is_bfloat16(kind):
+    return kind.itemsize == 2 and kind.name == "bfloat16"
+
+
+cdef element_type(str function, str name, array):
+    # The dtype in which an array alone would be answered.
     cdef int type = cnp.PyArray_TYPE(array)
-    if type == cnp.NPY_DOUBLE or type == cnp.NPY_FLOAT or type == cnp.NPY_FLOAT16:
-        return type
-    if cnp.PyTypeNum_ISBOOL(type) or cnp.PyTypeNum_ISINTEGER(type):
-        return cnp.NPY_DOUBLE
-    if type == cnp.NPY_OBJECT:
-        way_out = "; convert it to a numeric array first"
-    elif type == cnp.NPY_LONGDOUBLE or cnp.PyTypeNum_ISCOMPLEX(type):
-        way_out = "; it would lose digits or its imaginary part"
-    else:
-        way_out = ""
+    if type == cnp.NPY_DOUBLE or cnp.PyTypeNum_ISBOOL(type) or cnp.PyTypeNum_ISINTEGER(type):
+        return FLOAT64
+    if type == cnp.NPY_FLOAT:
+        return FLOAT32
+    if type == cnp.NPY_FLOAT16:
+        return FLOAT16
+    kind = array.dtype
+    if type == cnp.NPY_LONGDOUBLE or cnp.PyTypeNum_ISCOMPLEX(type):
+        return kind.newbyteorder("=") if type != cnp.NPY_LONGDOUBLE or LONGDOUBLE is not None else FLOAT64
+    if is_bfloat16(kind):
+        return kind
+    way_out = "; convert it to a numeric array first" if type == cnp.NPY_OBJECT else ""
     raise TypeError(
-        f"{function}: {name} has dtype {array.dtype}; allowed are float16, float32, float64, "
-        f"integers and bool{way_out}")
+        f"{function}: {name} has dtype {kind}; allowed are floating, complex, integer and boolean "
+        f"dtypes{way_out}")
 
 
-cdef int joined_type(int type, cnp.ndarray a, cnp.ndarray b, int type_b) except -1:
-    if type == type_b:
-        return type
-    joined = np.result_type(a.dtype, b.dtype).num
-    return joined if joined == cnp.NPY_FLOAT or joined == cnp.NPY_FLOAT16 else cnp.NPY_DOUBLE
+cdef output_type(str function, dtype, kind):
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        wanted = None
+    if wanted is not None and wanted.isnative and (
+            wanted.kind in "fc" or is_bfloat16(wanted)) and (wanted.kind == "c") == (kind.kind == "c"):
+        if wanted.kind == "c" or wanted != np.dtype(np.longdouble) or kind == wanted:
+            return wanted
+    allowed = "complex64, complex128 and clongdouble" if kind.kind == "c" else "float16, bfloat16, float32 and float64"
+    raise TypeError(f"{function}: dtype is {dtype!r}; allowed for this input are {allowed}")
 
 
-cdef void fill_operand(Operand *operand, cnp.ndarray array, int bits) noexcept:
+cdef void fill_operand(Operand *operand, array, int bits) except *:
+    cdef int type
+    if array is None:
+        operand.data = NULL
+        operand.direct = True
+        return
+    type = cnp.PyArray_TYPE(array)
     operand.data = <const char *> cnp.PyArray_DATA(array)
-    operand.type = cnp.PyArray_TYPE(array)
+    operand.type = BFLOAT16 if cnp.PyTypeNum_ISUSERDEF(type) else type
     operand.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
-    operand.direct = (operand.type == (cnp.NPY_DOUBLE if bits == 64 else cnp.NPY_FLOAT)
+    operand.direct = (type == (cnp.NPY_DOUBLE if bits == 64 else cnp.NPY_FLOAT if bits == 32 else cnp.NPY_BOOL)
                       and cnp.PyArray_ISBEHAVED_RO(array))
+
+
+cdef log_of_weights(str function, b):
+    # softmax shares out a whole, so a weight is a share.
+    element_type(function, "b", b)
+    if np.iscomplexobj(b):
+        raise TypeError(f"{function}: b is complex; the weights of shares must be real; use logb")
+    if b.size and (b < 0).any():
+        raise ValueError(f"{function}: b holds {b.min()}; the weights of shares must not be negative")
+    with np.errstate(all="ignore"):
+        return np.log(b, dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64)
+
+
+# --- outputs ----------------------------------------------------------------------------------------
+
+cdef tuple two_outputs(str function, out):
+    if type(out) is not tuple or len(out) != 2:
+        raise TypeError(f"{function}: with return_sign, out must be a tuple of two arrays, not {type(out).__name__}")
+    return out
+
+
+cdef int check_output(str function, out, Call asked) except -1:
+    if out is None:
+        return 0
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{function}: out must be a NumPy array, not {type(out).__name__}")
+    if out.dtype != asked.type:
+        raise TypeError(f"{function}: out has dtype {out.dtype}; the result has dtype {asked.type}")
+    if out.shape != asked.shape:
+        raise ValueError(f"{function}: out has shape {out.shape}; the result has shape {asked.shape}")
+    if not out.flags.writeable:
+        raise ValueError(f"{function}: out is read-only")
+    return 0
+
+
+cdef map_target(Call asked):
+    # The array that is written to: a new one where `out` could not take the elements as they come, or
+    # overlaps an input, but for x in its own place.
+    cdef object out = asked.out
+    cdef object element = FLOAT64 if asked.problem.bits == 64 else FLOAT32
+    if out is not None and out.dtype == element and cnp.PyArray_ISBEHAVED(out):
+        apart = not any(one is not None and np.may_share_memory(out, one) for one in (asked.a, asked.b, asked.mask))
+        alone = asked.b is None and asked.mask is None
+        if apart or (alone and is_same_place(out, asked.a)):
+            return out
+    return np.empty(asked.shape, element)
+
+
+cdef bint is_same_place(out, a) except -1:
+    return (cnp.PyArray_DATA(out) == cnp.PyArray_DATA(a) and out.strides == a.strides
+            and out.shape == a.shape and out.dtype == a.dtype)
 
 
 # --- shapes and axes --------------------------------------------------------------------------------
 
-cdef tuple broadcast(str function, cnp.ndarray a, b, Py_ssize_t *strides_a, Py_ssize_t *strides_b):
-    cdef int ndim_a = cnp.PyArray_NDIM(a)
-    cdef int ndim_b, ndim, k
-    cdef Py_ssize_t length, other
-    cdef list lengths
-    cdef tuple shape
-    if b is None:
-        for k in range(ndim_a):
-            strides_a[k] = cnp.PyArray_STRIDE(a, k)
-            strides_b[k] = 0
-        return (<object> a).shape
-    ndim_b = cnp.PyArray_NDIM(<cnp.ndarray> b)
-    ndim = max(ndim_a, ndim_b)
-    lengths = []
-    for k in range(ndim):
-        length = cnp.PyArray_DIM(a, k - ndim + ndim_a) if k >= ndim - ndim_a else 1
-        other = cnp.PyArray_DIM(<cnp.ndarray> b, k - ndim + ndim_b) if k >= ndim - ndim_b else 1
-        if length != other and length != 1 and other != 1:
-            raise ValueError(
-                f"{function}: b of shape {b.shape} does not broadcast against a of shape "
-                f"{(<object> a).shape}" + column_hint((<object> a).shape, b.shape))
-        lengths.append(length if other == 1 else other)
-    shape = tuple(lengths)
-    spread(a, shape, strides_a)
-    spread(b, shape, strides_b)
+cdef tuple common_shape(str function, str name, Call asked, Py_ssize_t (*strides)[MOST_AXES]):
+    # The shape in which the operands meet, and their strides in it.
+    cdef int k
+    cdef tuple shape = asked.a.shape
+    for other, label in ((asked.b, "logb" if asked.problem.logarithmic else "b"), (asked.mask, "where")):
+        if other is not None:
+            shape = broadcast(function, name, asked.a.shape, shape, label, other.shape)
+    if len(shape) > MOST_AXES:
+        raise ValueError(f"{function}: {name} has {len(shape)} axes; allowed are {MOST_AXES}")
+    for k, one in enumerate((asked.a, asked.b, asked.mask)):
+        spread(one, shape, strides[k])
     return shape
 
 
-cdef int spread(cnp.ndarray array, tuple shape, Py_ssize_t *strides) except -1:
+cdef tuple broadcast(str function, str name, tuple first, tuple shape, str label, tuple other):
+    cdef int ndim = max(len(shape), len(other)), k
+    cdef list lengths = []
+    for k in range(ndim):
+        one = shape[k - ndim + len(shape)] if k >= ndim - len(shape) else 1
+        two = other[k - ndim + len(other)] if k >= ndim - len(other) else 1
+        if one != two and one != 1 and two != 1:
+            raise ValueError(
+                f"{function}: {label} of shape {other} does not broadcast against {name} of shape "
+                f"{first if len(first) else shape}" + column_hint(first, label, other))
+        lengths.append(one if two == 1 else two)
+    return tuple(lengths)
+
+
+cdef int spread(array, tuple shape, Py_ssize_t *strides) except -1:
     # Strides of the array seen in a larger shape: 0 where it repeats.
     cdef int ndim = len(shape)
-    cdef int lead = ndim - cnp.PyArray_NDIM(array)
+    cdef int lead = ndim - (0 if array is None else cnp.PyArray_NDIM(array))
     cdef int k
     for k in range(ndim):
-        if k < lead or cnp.PyArray_DIM(array, k - lead) == 1:
+        if array is None or k < lead or cnp.PyArray_DIM(array, k - lead) == 1:
             strides[k] = 0
         else:
             strides[k] = cnp.PyArray_STRIDE(array, k - lead)
     return 0
 
 
-cdef str column_hint(tuple shape, tuple weights):
+cdef str column_hint(tuple shape, str label, tuple weights):
     # Weights of one row or axis that were meant to stand upright.
     if len(weights) == 1 and len(shape) >= 2 and shape[len(shape) - 2] == weights[0]:
-        return "; did you mean b[:, None]?"
+        return f"; did you mean {label}[:, None]?"
     return ""
 
 
@@ -171,11 +329,11 @@ cdef tuple result_shape(tuple shape, const char *summed, bint keepdims):
     return tuple([shape[k] for k in range(ndim) if not summed[k]])
 
 
-cdef int split_axes(Problem *problem, tuple shape, const Py_ssize_t *strides_a,
-                    const Py_ssize_t *strides_b, const char *summed) except -1:
-    # Innermost first, so that the place of a kept axis in the C-ordered result is known; an axis
-    # joins its neighbour where both operands' strides agree.
-    cdef Py_ssize_t k, length
+cdef int split_axes(Problem *problem, tuple shape, const Py_ssize_t (*strides)[MOST_AXES], bint maps,
+                    const char *summed) except -1:
+    # Innermost first, so that the place of a kept axis in the C-ordered result of a reduction is
+    # known; an axis joins its neighbour where all strides agree.
+    cdef Py_ssize_t k, length, out
     cdef Axes *axes
     problem.kept.count = problem.reduced.count = 0
     problem.n = problem.rows = 1
@@ -183,7 +341,8 @@ cdef int split_axes(Problem *problem, tuple shape, const Py_ssize_t *strides_a,
         length = shape[k]
         axes = &problem.reduced if summed[k] else &problem.kept
         if length != 1:
-            push_axis(axes, length, strides_a[k], strides_b[k], problem.rows)
+            out = strides[3][k] if maps else 0 if summed[k] else problem.rows
+            push_axis(axes, length, strides[0][k], strides[1][k], strides[2][k], out)
         if summed[k]:
             problem.n *= length
         else:
@@ -193,14 +352,16 @@ cdef int split_axes(Problem *problem, tuple shape, const Py_ssize_t *strides_a,
     return 0
 
 
-cdef void push_axis(Axes *axes, Py_ssize_t length, Py_ssize_t a, Py_ssize_t b, Py_ssize_t out) noexcept:
+cdef void push_axis(Axes *axes, Py_ssize_t length, Py_ssize_t a, Py_ssize_t b, Py_ssize_t mask, Py_ssize_t out) noexcept:
     cdef int last = axes.count - 1
-    if last >= 0 and a == axes.a[last] * axes.length[last] and b == axes.b[last] * axes.length[last]:
+    if (last >= 0 and a == axes.a[last] * axes.length[last] and b == axes.b[last] * axes.length[last]
+            and mask == axes.mask[last] * axes.length[last] and out == axes.out[last] * axes.length[last]):
         axes.length[last] *= length
         return
     axes.length[last + 1] = length
     axes.a[last + 1] = a
     axes.b[last + 1] = b
+    axes.mask[last + 1] = mask
     axes.out[last + 1] = out
     axes.count += 1
 
@@ -212,32 +373,36 @@ cdef void reverse(Axes *axes) noexcept:
         axes.length[low], axes.length[high] = axes.length[high], axes.length[low]
         axes.a[low], axes.a[high] = axes.a[high], axes.a[low]
         axes.b[low], axes.b[high] = axes.b[high], axes.b[low]
+        axes.mask[low], axes.mask[high] = axes.mask[high], axes.mask[low]
         axes.out[low], axes.out[high] = axes.out[high], axes.out[low]
         low += 1
         high -= 1
 
 
-cdef void choose_inner(Problem *problem) noexcept:
+cdef void choose_inner(Problem *problem, bint maps) noexcept:
     # Columns: one reduced axis with a kept axis lying along memory, in whole vectors (64 bytes).
     cdef Py_ssize_t size = problem.bits // 8
     cdef Axes *kept = &problem.kept
     cdef int k, j
     problem.inner = 1
-    problem.inner_b = problem.inner_out = 0
-    if not problem.a.direct or problem.reduced.count > 1 or problem.rows == 0:
+    problem.inner_b = problem.inner_mask = problem.inner_out = 0
+    if not problem.a.direct or not problem.mask.direct or problem.reduced.count > 1 or problem.rows == 0:
         return
     if problem.reduced.count == 1 and (problem.reduced.a[0] == size or problem.reduced.a[0] % size):
         return
     for k in range(kept.count):
-        if kept.a[k] == size and kept.length[k] * size >= 64 and (
-                kept.b[k] == 0 or (problem.b.direct and kept.b[k] == size)):
+        if (kept.a[k] == size and kept.length[k] * size >= 64
+                and (kept.b[k] == 0 or (problem.b.direct and kept.b[k] == size))
+                and (kept.mask[k] == 0 or kept.mask[k] == 1) and (kept.out[k] == 1 or not maps)):
             problem.inner = kept.length[k]
             problem.inner_b = kept.b[k]
+            problem.inner_mask = kept.mask[k]
             problem.inner_out = kept.out[k]
             for j in range(k, kept.count - 1):
                 kept.length[j] = kept.length[j + 1]
                 kept.a[j] = kept.a[j + 1]
                 kept.b[j] = kept.b[j + 1]
+                kept.mask[j] = kept.mask[j + 1]
                 kept.out[j] = kept.out[j + 1]
             kept.count -= 1
             return

@@ -5,6 +5,8 @@ cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from lsecy._arguments cimport BFLOAT16
+
 ctypedef fused Source:
     int8_t
     int16_t
@@ -63,6 +65,21 @@ cdef inline void copy_half(const char *source, Py_ssize_t step, bint swapped,
         source += step
 
 
+cdef inline void copy_bfloat(const char *source, Py_ssize_t step,
+                             Target *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
+    # bfloat16 is the upper half of a float32.
+    cdef uint16_t half
+    cdef uint32_t bits
+    cdef float value
+    cdef Py_ssize_t i
+    for i in range(count):
+        memcpy(&half, source, 2)
+        bits = <uint32_t> half << 16
+        memcpy(&value, &bits, 4)
+        target[i * target_step] = <Target> value
+        source += step
+
+
 cdef inline void convert(const char *source, int type, bint swapped, Py_ssize_t step,
                          Target *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
     # `count` elements, `step` bytes apart, to every `target_step`-th of target.
@@ -70,6 +87,8 @@ cdef inline void convert(const char *source, int type, bint swapped, Py_ssize_t 
         copy_as(source, step, swapped, <double *> NULL, target, target_step, count)
     elif type == cnp.NPY_FLOAT:
         copy_as(source, step, swapped, <float *> NULL, target, target_step, count)
+    elif type == BFLOAT16:
+        copy_bfloat(source, step, target, target_step, count)
     elif type == cnp.NPY_FLOAT16:
         copy_half(source, step, swapped, target, target_step, count)
     elif type == cnp.NPY_BOOL or type == cnp.NPY_UBYTE:

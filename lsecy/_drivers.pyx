@@ -9,13 +9,14 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, exp, fabs
+from libc.math cimport INFINITY, NAN, exp, fabs, isnan
 from libc.stdlib cimport free, malloc
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport plan
-from lsecy.kernels.table cimport BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, TILE, Care, Kernels, States
+from lsecy.kernels.table cimport (
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter)
@@ -27,6 +28,9 @@ cdef enum:
     MOST_TASKS = 256       # bounds the states of a long row, and of a panel of long columns: 512 KB
     MOST_THREADS = 256
     MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
+    FEW = 4                # the same for maps, which gain by having a row in one core's cache
+    MAP_CACHE = 262144     # bytes of a panel that is looked at three times
+    MOST_KEPT = 1048576    # bytes of a row of softmax whose exponentials are kept: the bound of what is allocated
     ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
 
 cdef const Kernels *kernels_32
@@ -165,7 +169,29 @@ cdef inline bint lacks_digits(double value, const States *states, Py_ssize_t pla
 cdef struct Row:
     const char *a
     const char *b
+    const char *mask
     Py_ssize_t out
+
+
+# What is done with the blocks of a row or panel.
+cdef enum Phase:
+    FOLD      # into states
+    PEAK      # of a map: the largest exponents, into the states' shifts
+    SUM       # of a map: states under `shift`
+    KEEP      # the same, and the terms to `out` and `rest`
+    WRITE     # of a map: its elements
+    SCALE     # of a map: its elements from the terms that were kept
+
+cdef struct Look:
+    Phase phase
+    Care care
+    Map map
+    const double *shift
+    const double *peak
+    const double *first
+    const double *second
+    void *out
+    void *rest
 
 
 # What the threads of one call do: item k of a job is a panel, some rows, or a task of one row or panel.
@@ -177,13 +203,16 @@ cdef enum Kind:
 cdef struct Job:
     Kind kind
     const Problem *problem
+    bint maps
+    Map map
     void *out
     void *sign
     Py_ssize_t panels    # in a line of columns
+    Py_ssize_t wide      # columns of a panel
     Py_ssize_t each      # ROWS: rows of an item
-    Row row              # TASKS: whose tasks, how wide, and where their states go
+    Row row              # TASKS: whose tasks, how wide, what to do, and where their states go
     Py_ssize_t width
-    Care care
+    Look look
     const States *tasks
 
 
@@ -194,12 +223,14 @@ cdef inline Row row_at(const Problem *problem, Py_ssize_t index) noexcept nogil:
     cdef Row row
     row.a = problem.a.data
     row.b = problem.b.data
+    row.mask = problem.mask.data
     row.out = 0
     for k in range(axes.count - 1, -1, -1):
         rest = index // axes.length[k]
         index -= rest * axes.length[k]
         row.a += index * axes.a[k]
         row.b += index * axes.b[k]
+        row.mask += index * axes.mask[k]
         row.out += index * axes.out[k]
         index = rest
     return row
@@ -209,81 +240,264 @@ cdef inline bint along_memory(const Problem *problem, const Operand *operand, co
     # Are a row's elements neighbours of the right type?
     if not operand.direct or problem.reduced.count > 1:
         return False
-    return problem.reduced.count == 0 or strides[0] == problem.bits // 8
+    return problem.reduced.count == 0 or strides[0] == (1 if operand == &problem.mask else problem.bits // 8)
+
+
+cdef inline bint all_one(const Problem *problem, const Operand *operand, const Py_ssize_t *strides) noexcept nogil:
+    # Is it one element for a whole row?
+    return operand.direct and (problem.reduced.count == 0 or (problem.reduced.count == 1 and strides[0] == 0))
+
+
+# A walk over a row's elements in C order of the reduced axes, a run of equal steps at a time.
+cdef struct Walk:
+    const Axes *axes
+    const Py_ssize_t *strides
+    Py_ssize_t index[MOST_AXES]
+    Py_ssize_t place     # of the next element, in units of the strides
+    Py_ssize_t stride    # within a run
+    Py_ssize_t length
+
+
+cdef inline void start_walk(const Axes *axes, const Py_ssize_t *strides, Py_ssize_t first, Walk *walk) noexcept nogil:
+    cdef int k, last = axes.count - 1
+    walk.axes = axes
+    walk.strides = strides
+    walk.place = 0
+    walk.length = axes.length[last] if last >= 0 else 1
+    walk.stride = strides[last] if last >= 0 else 0
+    walk.index[0] = 0
+    for k in range(last, -1, -1):
+        walk.index[k] = first % axes.length[k]
+        first = first // axes.length[k]
+        walk.place += walk.index[k] * strides[k]
+
+
+cdef inline Py_ssize_t run_of(const Walk *walk, Py_ssize_t count) noexcept nogil:
+    # How many of the next `count` elements lie in one run.
+    return min(count, walk.length - walk.index[max(walk.axes.count - 1, 0)])
+
+
+cdef inline void next_run(Walk *walk, Py_ssize_t run) noexcept nogil:
+    cdef int k, last = walk.axes.count - 1
+    walk.place += run * walk.stride
+    if last < 0:
+        return
+    walk.index[last] += run
+    for k in range(last, 0, -1):
+        if walk.index[k] < walk.axes.length[k]:
+            return
+        walk.place += walk.strides[k - 1] - walk.index[k] * walk.strides[k]
+        walk.index[k] = 0
+        walk.index[k - 1] += 1
 
 
 cdef void gather(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
                  const char *row, Py_ssize_t first, Py_ssize_t count, void *target,
                  Py_ssize_t target_step) noexcept nogil:
-    # Elements first .. first + count of a row, in C order of the reduced axes, into a buffer.
-    cdef const Axes *axes = &problem.reduced
-    cdef Py_ssize_t index[MOST_AXES]
-    cdef Py_ssize_t rest = first, run, length = 1, stride = 0
-    cdef int k, last = axes.count - 1
-    if last >= 0:
-        length = axes.length[last]
-        stride = strides[last]
-    for k in range(last, -1, -1):
-        index[k] = rest % axes.length[k]
-        rest = rest // axes.length[k]
-        row += index[k] * strides[k]
-    rest = index[last] if last >= 0 else 0
+    # Elements first .. first + count of a row into a buffer, as the element type; a mask as bytes.
+    cdef Walk walk
+    cdef Py_ssize_t run, k, size = 1 if operand == &problem.mask else problem.bits // 8
+    start_walk(&problem.reduced, strides, first, &walk)
     while count > 0:
-        run = min(count, length - rest)
-        if problem.bits == 64:
-            convert(row, operand.type, operand.swapped, stride, <double *> target, target_step, run)
+        run = run_of(&walk, count)
+        if size == 1:
+            for k in range(run):
+                (<char *> target)[k * target_step] = row[walk.place + k * walk.stride]
+        elif size == 8:
+            convert(row + walk.place, operand.type, operand.swapped, walk.stride, <double *> target, target_step, run)
         else:
-            convert(row, operand.type, operand.swapped, stride, <float *> target, target_step, run)
-        target = <char *> target + run * target_step * (problem.bits // 8)
+            convert(row + walk.place, operand.type, operand.swapped, walk.stride, <float *> target, target_step, run)
+        target = <char *> target + run * target_step * size
         count -= run
-        if count == 0:
-            return
-        row -= rest * stride
-        rest = 0
-        for k in range(last - 1, -1, -1):
-            index[k] += 1
-            row += strides[k]
-            if index[k] < axes.length[k]:
-                break
-            row -= axes.length[k] * strides[k]
-            index[k] = 0
+        next_run(&walk, run)
+
+
+cdef void scatter(const Problem *problem, const void *source, Py_ssize_t source_step, Py_ssize_t first,
+                  Py_ssize_t count, void *row) noexcept nogil:
+    # The reverse, into a row of a map's result.
+    cdef Walk walk
+    cdef Py_ssize_t run, k
+    cdef const double *doubles = <const double *> source
+    cdef const float *floats = <const float *> source
+    start_walk(&problem.reduced, problem.reduced.out, first, &walk)
+    while count > 0:
+        run = run_of(&walk, count)
+        for k in range(run):
+            if problem.bits == 64:
+                (<double *> row)[walk.place + k * walk.stride] = doubles[k * source_step]
+            else:
+                (<float *> row)[walk.place + k * walk.stride] = floats[k * source_step]
+        doubles += run * source_step
+        floats += run * source_step
+        count -= run
+        next_run(&walk, run)
+
+
+# --- blocks -------------------------------------------------------------------------------------------
+
+cdef inline void *at(const Problem *problem, void *out, Py_ssize_t place) noexcept nogil:
+    return <char *> out + place * (problem.bits // 8)
+
+
+# What of a block has to be converted or brought together.
+cdef struct Buffers:
+    double a[BLOCK_DOUBLES]
+    double b[BLOCK_DOUBLES]
+    double out[BLOCK_DOUBLES]
+    char mask[2 * BLOCK_DOUBLES]
+
+
+cdef inline void set_weights(const Problem *problem, Terms *terms, const void *b) noexcept nogil:
+    terms.b = NULL if problem.logarithmic else b
+    terms.logb = b if problem.logarithmic else NULL
+
+
+cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+                    Terms *terms) noexcept nogil:
+    # Elements start .. start + count of a row.
+    cdef Py_ssize_t size = problem.bits // 8
+    terms.scale = problem.scale
+    terms.a_step = terms.b_step = terms.kept_step = 0
+    terms.b_inner = terms.kept_inner = 1
+    terms.b = terms.logb = terms.kept = NULL
+    if along_memory(problem, &problem.a, problem.reduced.a):
+        terms.a = row.a + start * size
+    else:
+        gather(problem, &problem.a, problem.reduced.a, row.a, start, count, buffers.a, 1)
+        terms.a = buffers.a
+    if problem.b.data != NULL:
+        if all_one(problem, &problem.b, problem.reduced.b):
+            set_weights(problem, terms, row.b)
+            terms.b_inner = 0
+        elif along_memory(problem, &problem.b, problem.reduced.b):
+            set_weights(problem, terms, row.b + start * size)
+        else:
+            gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffers.b, 1)
+            set_weights(problem, terms, buffers.b)
+    if problem.mask.data != NULL:
+        if all_one(problem, &problem.mask, problem.reduced.mask):
+            terms.kept = row.mask
+            terms.kept_inner = 0
+        elif along_memory(problem, &problem.mask, problem.reduced.mask):
+            terms.kept = row.mask + start
+        else:
+            gather(problem, &problem.mask, problem.reduced.mask, row.mask, start, count, buffers.mask, 1)
+            terms.kept = buffers.mask
+
+
+cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+                      Terms *terms) noexcept nogil:
+    # Rows start .. start + count of a panel of columns.
+    cdef Py_ssize_t size = problem.bits // 8
+    cdef Py_ssize_t step_a = problem.reduced.a[0] if problem.reduced.count else 0
+    cdef Py_ssize_t step_b = problem.reduced.b[0] if problem.reduced.count else 0
+    terms.scale = problem.scale
+    terms.a = row.a + start * step_a
+    terms.a_step = step_a // size
+    terms.b = terms.logb = terms.kept = NULL
+    terms.b_step = step_b // size
+    terms.b_inner = problem.inner_b // size
+    if problem.b.data != NULL:
+        if problem.b.direct and step_b % size == 0:
+            set_weights(problem, terms, row.b + start * step_b)
+        else:    # then all columns share one weight a row
+            gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffers.b, 1)
+            set_weights(problem, terms, buffers.b)
+            terms.b_step = 1
+    terms.kept_step = problem.reduced.mask[0] if problem.reduced.count else 0
+    terms.kept_inner = problem.inner_mask
+    if problem.mask.data != NULL:
+        terms.kept = row.mask + start * terms.kept_step
+
+
+cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width,
+                     const Look *look, Buffers *buffers, const States *states) noexcept nogil:
+    # A row is a panel of width 1, which has kernels of its own.
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef bint alone = problem.inner == 1
+    cdef Terms terms
+    cdef void *out
+    cdef bint along
+    if look.phase == SCALE:
+        out = at(problem, look.out, row.out + start)
+        kernels.scale(out, at(problem, look.rest, start), count, look.first[0], look.second[0], out)
+        return
+    if alone:
+        row_terms(problem, row, start, count, buffers, &terms)
+        width = 0
+    else:
+        panel_terms(problem, row, start, count, buffers, &terms)
+    if look.phase == PEAK:
+        kernels.peak(&terms, count, width, states.shift, states.high)
+    elif look.phase == SUM:
+        kernels.sum(&terms, count, width, look.map, look.shift, look.peak, states)
+    elif look.phase == KEEP:
+        kernels.sum_keep(&terms, count, look.shift[0], at(problem, look.out, row.out + start),
+                         at(problem, look.rest, start), states)
+    elif look.phase == FOLD and alone:
+        kernels.fold_row(&terms, count, look.care, states, 0)
+    elif look.phase == FOLD:
+        kernels.fold_columns(&terms, count, width, look.care, states)
+    elif alone:
+        along = problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1)
+        out = at(problem, look.out, row.out + start) if along else <void *> buffers.out
+        kernels.write(&terms, count, 0, look.map, look.shift, look.first, look.second, out, 0)
+        if not along:
+            scatter(problem, out, 1, start, count, at(problem, look.out, row.out))
+    else:
+        out = at(problem, look.out, row.out + start * (problem.reduced.out[0] if problem.reduced.count else 0))
+        kernels.write(&terms, count, width, look.map, look.shift, look.first, look.second, out,
+                      problem.reduced.out[0] if problem.reduced.count else 0)
+
+
+cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py_ssize_t place,
+                      const States *source, Py_ssize_t other) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(width):
+        if look.phase == PEAK:
+            into.shift[place + k] = max(into.shift[place + k], source.shift[other + k])
+            into.high[place + k] = min(into.high[place + k], source.high[other + k])
+        elif look.phase == FOLD or look.phase == SUM or look.phase == KEEP:
+            merge(into, place + k, source, other + k)
+
+
+cdef void look_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
+                    const Look *look, const States *states) noexcept nogil:
+    # Elements first .. end of `width` columns, block by block.
+    cdef Buffers buffers
+    cdef Room room
+    cdef States block = states_of(&room)
+    cdef Py_ssize_t length = block_length(problem.bits), start = first
+    while start < end:
+        look_block(problem, row, start, min(length, end - start), width, look, &buffers,
+                   states if start == first else &block)
+        if start != first:
+            join_states(look, width, states, 0, &block, 0)
+        start += length
+
+
+cdef void look_whole(const Problem *problem, Row row, Py_ssize_t width, const Look *look,
+                     const States *states) noexcept nogil:
+    # All tasks of a panel, or of a row, one after the other.
+    cdef Room room
+    cdef States task = states_of(&room)
+    cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0
+    while first < problem.n:
+        look_task(problem, row, first, min(problem.n, first + length), width, look, states if first == 0 else &task)
+        if first > 0:
+            join_states(look, width, states, 0, &task, 0)
+        first += length
+
+
+cdef inline void fold_whole(const Problem *problem, Row row, Py_ssize_t width, Care care,
+                            const States *states) noexcept nogil:
+    cdef Look look
+    look.phase = FOLD
+    look.care = care
+    look_whole(problem, row, width, &look, states)
 
 
 # --- rows ---------------------------------------------------------------------------------------------
-
-cdef void fold_row_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Care care,
-                        const States *states) noexcept nogil:
-    # Elements first .. end of a row, block by block.
-    cdef double buffer_a[BLOCK_DOUBLES]
-    cdef double buffer_b[BLOCK_DOUBLES]
-    cdef Room spare
-    cdef States block = states_of(&spare)
-    cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef Py_ssize_t size = problem.bits // 8, length = block_length(problem.bits), start = first, count
-    cdef const void *a
-    cdef const void *b = NULL
-    cdef bint straight_a = along_memory(problem, &problem.a, problem.reduced.a)
-    cdef bint straight_b = along_memory(problem, &problem.b, problem.reduced.b)
-    while start < end:
-        count = min(length, end - start)
-        if straight_a:
-            a = row.a + start * size
-        else:
-            gather(problem, &problem.a, problem.reduced.a, row.a, start, count, buffer_a, 1)
-            a = buffer_a
-        if problem.b.data != NULL:
-            if straight_b:
-                b = row.b + start * size
-            else:
-                gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffer_b, 1)
-                b = buffer_b
-        if start == first:
-            kernels.fold_row(a, b, count, care, states, 0)
-        else:
-            kernels.fold_row(a, b, count, care, &block, 0)
-            merge(states, 0, &block, 0)
-        start += length
-
 
 cdef inline void store(const Problem *problem, void *target, Py_ssize_t place, Py_ssize_t step,
                        const double *values, Py_ssize_t count) noexcept nogil:
@@ -335,6 +549,7 @@ cdef struct Group:
     bint even              # rows lie at equal distances: these
     Py_ssize_t step_a
     Py_ssize_t step_b
+    Py_ssize_t step_mask
     Py_ssize_t step_out
     Row rows[TILE]         # filled only where they do not
 
@@ -345,10 +560,11 @@ cdef inline void find_group(const Problem *problem, Py_ssize_t first, Py_ssize_t
     cdef Py_ssize_t k
     group.count = count
     group.first = row_at(problem, first)
-    group.step_a = group.step_b = group.step_out = 0
+    group.step_a = group.step_b = group.step_mask = group.step_out = 0
     if last >= 0:
         group.step_a = axes.a[last]
         group.step_b = axes.b[last]
+        group.step_mask = axes.mask[last]
         group.step_out = axes.out[last]
     group.even = last < 0 or first % axes.length[last] + count <= axes.length[last]
     if not group.even:
@@ -363,6 +579,7 @@ cdef inline Row row_of(const Group *group, Py_ssize_t k) noexcept nogil:
     row = group.first
     row.a += k * group.step_a
     row.b += k * group.step_b
+    row.mask += k * group.step_mask
     row.out += k * group.step_out
     return row
 
@@ -395,7 +612,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
     cdef Py_ssize_t k
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
-        if care == SHORT and problem.b.data == NULL:
+        if care == SHORT and problem.plain:
             reduce_short_rows(problem, &group, out, sign)
             first += group.count
             continue
@@ -419,7 +636,7 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
     cdef Py_ssize_t width = max(group.count, kernels.lanes), k
     cdef Row row
     if group.count >= 4:
-        gather_tile(problem, &problem.a, problem.reduced.a, group, False, width, tile)
+        gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile)
         kernels.short_columns(tile, TILE, problem.n, width, value)
     else:
         for k in range(group.count):
@@ -439,105 +656,98 @@ cdef inline void signs_of(const double *value, Py_ssize_t count, double *signs) 
         signs[k] = 0 if value[k] == -INFINITY else (value[k] if value[k] != value[k] else 1)
 
 
-cdef inline void store_rows(const Problem *problem, const Group *group, const double *value, const double *signs,
+cdef inline void take_less(const Problem *problem, Py_ssize_t place, Py_ssize_t step, double *values,
+                           Py_ssize_t count) noexcept nogil:
+    # log(sum / whole) = log(sum) - log(whole)
+    cdef Py_ssize_t k
+    if problem.less != NULL:
+        for k in range(count):
+            values[k] -= problem.less[(place + k * step) * problem.less_step]
+
+
+cdef inline void store_rows(const Problem *problem, const Group *group, double *value, const double *signs,
                             void *out, void *sign) noexcept nogil:
     cdef Py_ssize_t k
     cdef Row row
     if group.even:
+        take_less(problem, group.first.out, group.step_out, value, group.count)
         store(problem, out, group.first.out, group.step_out, value, group.count)
         store(problem, sign, group.first.out, group.step_out, signs, group.count)
         return
     for k in range(group.count):
         row = row_of(group, k)
+        take_less(problem, row.out, 1, value + k, 1)
         store(problem, out, row.out, 1, value + k, 1)
         store(problem, sign, row.out, 1, signs + k, 1)
 
 
+# Short rows side by side: gathered so that lanes run across rows.
+cdef struct Tile:
+    Terms terms
+    double a[SHORT_ROW * TILE]
+    double b[SHORT_ROW * TILE]
+    char mask[SHORT_ROW * TILE]
+
+
+cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width, Tile *tile) noexcept nogil:
+    cdef Terms *terms = &tile.terms
+    terms.scale = problem.scale
+    terms.b = terms.logb = terms.kept = NULL
+    terms.a = tile.a
+    terms.a_step = terms.b_step = terms.kept_step = TILE
+    terms.b_inner = terms.kept_inner = 1
+    gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile.a)
+    if problem.b.data != NULL:
+        set_weights(problem, terms, tile.b)
+        if group.even and group.step_b == 0:    # all rows have the same weights
+            gather(problem, &problem.b, problem.reduced.b, group.first.b, 0, problem.n, tile.b, 1)
+            terms.b_step = 1
+            terms.b_inner = 0
+        else:
+            gather_tile(problem, &problem.b, problem.reduced.b, group, group.step_b, width, tile.b)
+    if problem.mask.data != NULL:
+        terms.kept = tile.mask
+        gather_tile(problem, &problem.mask, problem.reduced.mask, group, group.step_mask, width, tile.mask)
+
+
 cdef void fold_tile(const Problem *problem, const Group *group, const States *states) noexcept nogil:
-    # Short weighted rows side by side: gathered so that lanes run across rows, then folded as columns.
-    cdef double tile_a[SHORT_ROW * TILE]
-    cdef double tile_b[SHORT_ROW * TILE]
+    cdef Tile tile
     cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef Py_ssize_t width = max(group.count, kernels.lanes), n = problem.n
-    gather_tile(problem, &problem.a, problem.reduced.a, group, False, width, tile_a)
-    if group.even and group.step_b == 0:    # all rows have the same weights
-        gather(problem, &problem.b, problem.reduced.b, group.first.b, 0, n, tile_b, 1)
-        kernels.fold_columns(tile_a, TILE, tile_b, 1, 0, n, width, SHORT, states)
-    else:
-        gather_tile(problem, &problem.b, problem.reduced.b, group, True, width, tile_b)
-        kernels.fold_columns(tile_a, TILE, tile_b, TILE, 1, n, width, SHORT, states)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes)
+    fill_tile(problem, group, width, &tile)
+    kernels.fold_columns(&tile.terms, problem.n, width, SHORT, states)
 
 
 cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
-                             const Group *group, bint weights, Py_ssize_t width, void *tile) noexcept nogil:
-    cdef Py_ssize_t size = problem.bits // 8, k
-    cdef Py_ssize_t step = group.step_b if weights else group.step_a
+                             const Group *group, Py_ssize_t step, Py_ssize_t width, void *tile) noexcept nogil:
+    cdef Py_ssize_t size = 1 if operand == &problem.mask else problem.bits // 8, k
+    cdef const char *start
     cdef Row row
-    if group.even and along_memory(problem, operand, strides) and step > 0 and step % size == 0:
-        kernels_of(problem.bits).transpose(group.first.b if weights else group.first.a, step // size, problem.n,
-                                           group.count, (group.count - 1) * (step // size) + problem.n, tile)
+    if size > 1 and group.even and along_memory(problem, operand, strides) and step > 0 and step % size == 0:
+        kernels_of(problem.bits).transpose(group.first.a if operand == &problem.a else group.first.b, step // size,
+                                           problem.n, group.count, (group.count - 1) * (step // size) + problem.n, tile)
         return
     for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
         row = row_of(group, min(k, group.count - 1))
-        gather(problem, operand, strides, row.b if weights else row.a, 0, problem.n, <char *> tile + k * size, TILE)
+        start = row.a if operand == &problem.a else row.b if operand == &problem.b else row.mask
+        gather(problem, operand, strides, start, 0, problem.n, <char *> tile + k * size, TILE)
 
 
 # --- columns --------------------------------------------------------------------------------------------
 
-cdef void fold_panel_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
-                          Care care, const States *states) noexcept nogil:
-    # Elements first .. end of `width` columns, block by block; a row is a panel of width 1.
-    cdef double buffer_b[BLOCK_DOUBLES]
-    cdef Room room
-    cdef States block = states_of(&room)
-    cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef Py_ssize_t size = problem.bits // 8, length = block_length(problem.bits), start = first, count, k
-    cdef Py_ssize_t stride_a = problem.reduced.a[0] if problem.reduced.count else 0
-    cdef Py_ssize_t stride_b = problem.reduced.b[0] if problem.reduced.count else 0
-    cdef Py_ssize_t step_b = stride_b // size
-    cdef const void *b = NULL
-    if problem.inner == 1:
-        fold_row_task(problem, row, first, end, care, states)
-        return
-    while start < end:
-        count = min(length, end - start)
-        if problem.b.data != NULL:
-            b = row.b + start * stride_b
-            if not problem.b.direct:    # then all columns share one weight a row
-                gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffer_b, 1)
-                b = buffer_b
-                step_b = 1
-        kernels.fold_columns(row.a + start * stride_a, stride_a // size, b, step_b, problem.inner_b // size,
-                             count, width, care, states if start == first else &block)
-        if start != first:
-            for k in range(width):
-                merge(states, k, &block, k)
-        start += length
-
-
-cdef void fold_whole(const Problem *problem, Row row, Py_ssize_t width, Care care,
-                     const States *states) noexcept nogil:
-    # All tasks of a panel, or of a row, one after the other.
-    cdef Room room
-    cdef States task = states_of(&room)
-    cdef Py_ssize_t length = task_length(problem.n, problem.bits), first = 0, k
-    while first < problem.n:
-        fold_panel_task(problem, row, first, min(problem.n, first + length), width, care,
-                        states if first == 0 else &task)
-        if first > 0:
-            for k in range(width):
-                merge(states, k, &task, k)
-        first += length
-
-
-cdef inline Row panel_at(const Problem *problem, Py_ssize_t panel, Py_ssize_t panels, Py_ssize_t *width) noexcept nogil:
-    # Panels of TILE columns; the last of a line steps back so that none is narrower than it can be.
-    cdef Row row = row_at(problem, panel // panels)
-    cdef Py_ssize_t column = panel % panels * TILE
-    width[0] = min(TILE, problem.inner)
+cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) noexcept nogil:
+    # Panels of `wide` columns; the last of a line of a reduction steps back so that none is narrower
+    # than it can be, of a map it takes what is left in: its columns must not be written twice.
+    cdef const Problem *problem = job.problem
+    cdef Row row = row_at(problem, panel // job.panels)
+    cdef Py_ssize_t column = panel % job.panels * job.wide
+    width[0] = min(job.wide, problem.inner)
+    if job.maps and panel % job.panels == job.panels - 1:
+        width[0] = problem.inner - column
     column = min(column, problem.inner - width[0])
     row.a += column * (problem.bits // 8)
     row.b += column * problem.inner_b
+    row.mask += column * problem.inner_mask
     row.out += column * problem.inner_out
     return row
 
@@ -557,27 +767,33 @@ cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care
         if job == NULL:
             fold_whole(problem, row, width, EXACT, &exact)
         else:
-            fold_tasks(job, EXACT, &exact)
+            job.look.phase = FOLD
+            job.look.care = EXACT
+            look_tasks(job, &exact)
         for k in range(width):
             if lacks_digits(value[k], states, k, care, problem.bits):
                 value[k] = finish_one(kernels, &exact, k, wanted + k if wanted != NULL else NULL)
+    take_less(problem, row.out, problem.inner_out, value, width)
     store(problem, out, row.out, problem.inner_out, value, width)
     store(problem, sign, row.out, problem.inner_out, signs, width)
 
 
-cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t panels,
-                       void *out, void *sign) noexcept nogil:
+cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
+    cdef const Problem *problem = job.problem
+    cdef void *out = job.out
+    cdef void *sign = job.sign
     cdef Room room
     cdef States states = states_of(&room)
     cdef Care care = first_care(problem.n)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef Py_ssize_t width
-    cdef Row row = panel_at(problem, panel, panels, &width)
-    if care == SHORT and problem.b.data == NULL:
+    cdef Row row = panel_at(job, panel, &width)
+    if care == SHORT and problem.plain:
         kernels_of(problem.bits).short_columns(
             row.a, problem.reduced.a[0] // (problem.bits // 8) if problem.reduced.count else 0, problem.n, width, value)
         signs_of(value, width, signs)
+        take_less(problem, row.out, problem.inner_out, value, width)
         store(problem, out, row.out, problem.inner_out, value, width)
         store(problem, sign, row.out, problem.inner_out, signs, width)
         return
@@ -589,7 +805,7 @@ cdef void reduce_panel(const Problem *problem, Py_ssize_t panel, Py_ssize_t pane
 
 cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
     cdef Py_ssize_t work, k
-    cdef double nothing = -INFINITY, zero = 0
+    cdef double nothing = -INFINITY if problem.less == NULL else NAN, zero = 0 if problem.less == NULL else NAN
     if problem.rows == 0:
         return 0
     if problem.n == 0:
@@ -599,9 +815,9 @@ cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
         return 0
     work = problem.n * problem.rows
     if work <= QUICK:
-        return share_out(problem, work, out, sign)
+        return share_out(problem, work, False, SOFTMAX, out, sign)
     with nogil:
-        k = share_out(problem, work, out, sign)
+        k = share_out(problem, work, False, SOFTMAX, out, sign)
     if k < 0:
         raise MemoryError
     return 0
@@ -617,13 +833,17 @@ cdef struct Share:
 cdef void do_item(const Job *job, Py_ssize_t item) noexcept nogil:
     cdef const Problem *problem = job.problem
     cdef Py_ssize_t length
-    if job.kind == PANELS:
-        reduce_panel(problem, item, job.panels, job.out, job.sign)
-    elif job.kind == ROWS:
-        reduce_rows(problem, item * job.each, min(problem.rows, (item + 1) * job.each), job.out, job.sign)
-    else:
+    if job.kind == TASKS:
         length = task_length(problem.n, problem.bits)
-        fold_one_task(job, item, item * length, min(problem.n, (item + 1) * length))
+        look_one_task(job, item, item * length, min(problem.n, (item + 1) * length))
+    elif job.kind == PANELS and job.maps:
+        map_panel(job, item)
+    elif job.kind == PANELS:
+        reduce_panel(job, item)
+    elif job.maps:
+        map_some_rows(job, item * job.each, min(problem.rows, (item + 1) * job.each))
+    else:
+        reduce_rows(problem, item * job.each, min(problem.rows, (item + 1) * job.each), job.out, job.sign)
 
 
 cdef void do_share(const Job *job, Share *shares, int threads, int me) noexcept nogil:
@@ -657,16 +877,19 @@ cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
         do_share(job, shares, threads, me)
 
 
-cdef int share_out(const Problem *problem, Py_ssize_t work, void *out, void *sign) noexcept nogil:
+cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, void *out, void *sign) noexcept nogil:
     cdef Py_ssize_t length = task_length(problem.n, problem.bits)
     cdef Py_ssize_t tasks = (problem.n + length - 1) // length, items
     cdef Job job
     job.problem = problem
+    job.maps = maps
+    job.map = map
     job.out = out
     job.sign = sign
-    job.panels = (problem.inner + TILE - 1) // TILE
+    job.wide = map_width(problem) if maps else TILE
+    job.panels = max(1, problem.inner // job.wide) if maps else (problem.inner + TILE - 1) // TILE
     items = problem.rows // problem.inner * job.panels
-    if tasks > 1 and items < MOST_ALONE:
+    if tasks > 1 and items < (MOST_ALONE if not maps else FEW):
         return share_long(&job, items, tasks)
     if problem.inner > 1:
         job.kind = PANELS
@@ -678,6 +901,14 @@ cdef int share_out(const Problem *problem, Py_ssize_t work, void *out, void *sig
         items = (problem.rows + job.each - 1) // job.each
     do_job(&job, items, plan(work, items))
     return 0
+
+
+cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
+    # Columns of a panel of a map: what it reads three times should stay in L2.  At most half a TILE,
+    # so that a last panel, which takes the rest in, is no wider than a TILE.
+    cdef Py_ssize_t size = problem.bits // 8, least = 64 // size
+    cdef Py_ssize_t fitting = MAP_CACHE // (problem.n * size) // least * least
+    return max(least, min(TILE // 2, fitting))
 
 
 cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil:
@@ -697,33 +928,276 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     job.kind = TASKS
     job.tasks = &task_states
     for item in range(items):
-        job.row = panel_at(problem, item, job.panels, &job.width)
-        fold_tasks(job, FAST, &states)
+        job.row = panel_at(job, item, &job.width)
+        if job.maps:
+            map_long(job)
+            continue
+        job.look.phase = FOLD
+        job.look.care = FAST
+        look_tasks(job, &states)
         finish_columns(problem, job.row, job.width, FAST, &states, job, job.out, job.sign)
     free(memory)
     return 0
 
 
-cdef void fold_tasks(Job *job, Care care, const States *states) noexcept nogil:
-    # All tasks of one row or panel, merged in order.
+cdef void look_tasks(Job *job, const States *states) noexcept nogil:
+    # All tasks of one row or panel, joined in order.
     cdef Py_ssize_t length = task_length(job.problem.n, job.problem.bits), task, k
     cdef Py_ssize_t count = (job.problem.n + length - 1) // length
-    job.care = care
     do_job(job, count, plan(job.problem.n * job.width, count))
+    if job.look.phase == WRITE:
+        return
     for k in range(job.width):
         copy_state(states, k, job.tasks, k)
-        for task in range(1, count):
-            merge(states, k, job.tasks, task * job.width + k)
+    for task in range(1, count):
+        join_states(&job.look, job.width, states, 0, job.tasks, task * job.width)
 
 
-cdef void fold_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+cdef void look_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     # Folded on the thread's own stack: neighbouring states share cache lines with other threads.
     cdef Room room
     cdef States mine = states_of(&room)
     cdef Py_ssize_t k
-    fold_panel_task(job.problem, job.row, first, end, job.width, job.care, &mine)
+    look_task(job.problem, job.row, first, end, job.width, &job.look, &mine)
     for k in range(job.width):
         copy_state(job.tasks, task * job.width + k, &mine, k)
+
+
+# --- softmax and log_softmax --------------------------------------------------------------------------------
+
+# What a map knows of its rows, or of its columns, before it writes.
+cdef struct Known:
+    Room room
+    double peak[TILE]
+    double shift[TILE]
+    double first[TILE]
+    double second[TILE]
+    bint undefined[TILE]
+
+
+cdef int map_rows(const Problem *problem, Map map, void *out) except -1:
+    cdef Py_ssize_t work = problem.n * problem.rows
+    cdef int failed
+    if work == 0:
+        return 0
+    if work <= QUICK:
+        failed = share_out(problem, work, True, map, out, NULL)
+    else:
+        with nogil:
+            failed = share_out(problem, work, True, map, out, NULL)
+    if failed:
+        raise MemoryError
+    return 0
+
+
+cdef void map_whole(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
+    cdef Known known
+    cdef States states = states_of(&known.room)
+    cdef Look look = map_look(map, &known, out)
+    cdef double rest[BLOCK_DOUBLES]
+    look_whole(problem, row, width, &look, &states)
+    choose_shifts(problem, width, map, &known)
+    look.rest = NULL
+    if may_keep(problem, map, &known, states.high[0]):
+        look.rest = rest if problem.n <= block_length(problem.bits) else malloc(problem.n * (problem.bits // 8))
+    look.phase = SUM if look.rest == NULL else KEEP
+    look_whole(problem, row, width, &look, &states)
+    settle_sums(problem, width, map, &known)
+    if map != SOFTMAX:
+        look.shift = known.peak
+    find_undefined(problem, row, width, map, &known)
+    look.phase = WRITE if look.rest == NULL else SCALE
+    look_whole(problem, row, width, &look, &states)
+    if look.rest != NULL and look.rest != <void *> rest:
+        free(look.rest)
+    fill_undefined(problem, row, width, map, &known, out)
+
+
+cdef void map_long(Job *job) noexcept nogil:
+    # The same with tasks that are shared out.
+    cdef Known known
+    cdef States states = states_of(&known.room)
+    job.look = map_look(job.map, &known, job.out)
+    look_tasks(job, &states)
+    choose_shifts(job.problem, job.width, job.map, &known)
+    job.look.phase = SUM
+    look_tasks(job, &states)
+    settle_sums(job.problem, job.width, job.map, &known)
+    if job.map != SOFTMAX:
+        job.look.shift = known.peak
+    find_undefined(job.problem, job.row, job.width, job.map, &known)
+    job.look.phase = WRITE
+    look_tasks(job, &states)
+    fill_undefined(job.problem, job.row, job.width, job.map, &known, job.out)
+
+
+cdef inline Look map_look(Map map, Known *known, void *out) noexcept nogil:
+    cdef Look look
+    look.phase = PEAK
+    look.care = FAST
+    look.map = map
+    look.shift = known.shift
+    look.peak = known.peak
+    look.first = known.first
+    look.second = known.second
+    look.out = out
+    return look
+
+
+cdef inline void choose_shifts(const Problem *problem, Py_ssize_t width, Map map, Known *known) noexcept nogil:
+    # Under shift 0 no digit is lost.  log_softmax of float64 needs its sum on the peak's own scale.
+    cdef Py_ssize_t k
+    cdef bint near
+    for k in range(width):
+        known.peak[k] = known.room.shift[k]
+        near = fabs(known.peak[k]) < 32 and (map == SOFTMAX or problem.bits == 32)
+        known.shift[k] = 0 if near else known.peak[k]
+
+
+cdef inline bint may_keep(const Problem *problem, Map map, const Known *known, double bottom) noexcept nogil:
+    # Of a row of softmax that lies in one piece, exp need be computed only once; but what is far below
+    # the peak needs a look of its own, and what is infinite or NaN leaves the input as it is.
+    return (map == SOFTMAX and problem.inner == 1 and problem.n <= MOST_KEPT // (problem.bits // 8)
+            and (problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1))
+            and fabs(known.peak[0]) < INFINITY
+            and bottom - known.shift[0] > (-87 if problem.bits == 32 else -708))
+
+
+cdef inline void settle_sums(const Problem *problem, Py_ssize_t width, Map map, Known *known) noexcept nogil:
+    cdef States states = states_of(&known.room)
+    cdef Py_ssize_t k
+    pad_states(&states, width)
+    for k in range(width, (width + 7) // 8 * 8):
+        known.peak[k] = 0
+    kernels_of(problem.bits).settle(&states, width, map, known.peak, known.first, known.second)
+
+
+cdef inline Row column_at(const Problem *problem, Row row, Py_ssize_t k) noexcept nogil:
+    row.a += k * (problem.bits // 8)
+    row.b += k * problem.inner_b
+    row.mask += k * problem.inner_mask
+    row.out += k
+    return row
+
+
+cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, Known *known) noexcept nogil:
+    # Asked before anything is written, for the result may lie where the input does.
+    cdef Py_ssize_t k
+    for k in range(width):
+        known.undefined[k] = isnan(known.first[k]) and is_undefined(problem, column_at(problem, row, k), map)
+
+
+cdef bint is_undefined(const Problem *problem, Row row, Map map) noexcept nogil:
+    # Of a row whose sum is NaN: a kept NaN, or nothing kept above -inf, leaves nothing to say about what
+    # is kept, and so does +inf but for the logarithm, where `write` finds x - inf.
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
+    cdef double x
+    cdef bint infinite = False
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        row_terms(problem, row, start, count, &buffers, &terms)
+        for k in range(count):
+            if exponent_at(problem, &terms, k, &x):
+                if isnan(x):
+                    return True
+                infinite = infinite or x == INFINITY
+        start += length
+    return map == SOFTMAX or not infinite
+
+
+cdef void fill_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, const Known *known,
+                         void *out) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(width):
+        if known.undefined[k]:
+            fill_row(problem, column_at(problem, row, k), map, out)
+
+
+cdef void fill_row(const Problem *problem, Row row, Map map, void *out) noexcept nogil:
+    # What is kept is NaN; what is left out is 0, its logarithm -inf.
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
+    cdef double x, value
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        row_terms(problem, row, start, count, &buffers, &terms)
+        for k in range(count):
+            value = NAN if exponent_at(problem, &terms, k, &x) else 0 if map == SOFTMAX else -INFINITY
+            if problem.bits == 64:
+                buffers.out[k] = value
+            else:
+                (<float *> buffers.out)[k] = <float> value
+        scatter(problem, buffers.out, 1, start, count, at(problem, out, row.out))
+        start += length
+
+
+cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, double *x) noexcept nogil:
+    # Is element k of a row kept?  Its exponent, coarsely.
+    cdef double weight = 0
+    cdef Py_ssize_t j = k * terms.b_inner
+    if terms.kept != NULL and not terms.kept[k * terms.kept_inner]:
+        return False
+    if terms.logb != NULL:
+        weight = (<const double *> terms.logb)[j] if problem.bits == 64 else (<const float *> terms.logb)[j]
+        if weight == -INFINITY:
+            return False
+    x[0] = (<const double *> terms.a)[k] if problem.bits == 64 else (<const float *> terms.a)[k]
+    x[0] = x[0] * problem.scale + weight
+    return True
+
+
+cdef void map_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
+    cdef Py_ssize_t width
+    cdef Row row = panel_at(job, panel, &width)
+    map_whole(job.problem, row, width, job.map, job.out)
+
+
+cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    cdef const Problem *problem = job.problem
+    cdef Group group
+    cdef Py_ssize_t k
+    while first < end:
+        if problem.n > SHORT_ROW:
+            map_whole(problem, row_at(problem, first), 1, job.map, job.out)
+            first += 1
+            continue
+        find_group(problem, first, min(TILE, end - first), &group)
+        if group.count >= 4:
+            map_tile(problem, &group, job.map, job.out)
+        else:
+            for k in range(group.count):
+                map_whole(problem, row_of(&group, k), 1, job.map, job.out)
+        first += group.count
+
+
+cdef void map_tile(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
+    cdef Tile tile
+    cdef double answer[SHORT_ROW * TILE]
+    cdef Known known
+    cdef States states = states_of(&known.room)
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes), k, size = problem.bits // 8
+    cdef const double *shift
+    cdef Row row
+    fill_tile(problem, group, width, &tile)
+    kernels.peak(&tile.terms, problem.n, width, known.room.shift, NULL)
+    choose_shifts(problem, width, map, &known)
+    kernels.sum(&tile.terms, problem.n, width, map, known.shift, known.peak, &states)
+    settle_sums(problem, width, map, &known)
+    if map == SOFTMAX:
+        shift = known.shift
+    else:
+        shift = known.peak
+    kernels.write(&tile.terms, problem.n, width, map, shift, known.first, known.second, answer, TILE)
+    for k in range(group.count):
+        row = row_of(group, k)
+        if isnan(known.first[k]) and is_undefined(problem, row, map):
+            fill_row(problem, row, map, out)
+        else:
+            scatter(problem, <char *> answer + k * size, TILE, 0, problem.n, at(problem, out, row.out))
 
 
 # --- one plain row ----------------------------------------------------------------------------------------
@@ -734,29 +1208,35 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     cdef Room room
     cdef States states = states_of(&room)
     cdef double value[8]
+    cdef Terms terms
     cdef Problem problem    # filled only as far as a contiguous row needs it
     cdef Row row
     cdef Care care = first_care(n)
     cdef bint one_block = n <= block_length(bits)
     if n <= SHORT_ROW:
         return kernels.short_row(a, n)
+    terms.a = a
+    terms.a_step = terms.b_step = terms.kept_step = 0
+    terms.b_inner = terms.kept_inner = 1
+    terms.b = terms.logb = terms.kept = NULL
+    terms.scale = 1
     if one_block:
-        kernels.fold_row(a, NULL, n, care, &states, 0)
+        kernels.fold_row(&terms, n, care, &states, 0)
     else:
         problem.bits = bits
         problem.a.direct = True
-        problem.b.data = NULL
-        problem.b.direct = False
+        problem.b.data = problem.mask.data = NULL
+        problem.scale = 1
         problem.reduced.count = 0
         problem.inner = 1
         problem.n = n
         row.a = <const char *> a
-        row.b = NULL
+        row.b = row.mask = NULL
         fold_whole(&problem, row, 1, care, &states)
     pad_states(&states, 1)
     if kernels.finish(&states, 1, near_zero(care, bits), cancelled(care, bits), value, NULL):
         if one_block:
-            kernels.fold_row(a, NULL, n, EXACT, &states, 0)
+            kernels.fold_row(&terms, n, EXACT, &states, 0)
         else:
             fold_whole(&problem, row, 1, EXACT, &states)
         kernels.finish(&states, 1, 0, 0, value, NULL)

@@ -1,9 +1,13 @@
 # cython: boundscheck=False, wraparound=False
 """The public reductions: signature, docstring, and a body that shows the way down."""
 
+import numpy as np
+
+from lsecy import _plain
+
 cimport numpy as cnp
 from lsecy cimport _arguments, _drivers
-from lsecy._arguments cimport Reduction
+from lsecy._arguments cimport Call
 
 cnp.import_array()
 
@@ -29,15 +33,17 @@ cdef enum:
     ALONE = 32768    # elements up to which one thread does a row alone: the short way
 
 
-def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
+def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
+              where=None, logb=None, scale=1.0, out=None, dtype=None):
     """
     Logarithm of the sum of exponentials, ``log(sum(b * exp(a)))``, safe from overflow.
 
     Parameters
     ----------
     a : array_like
-        Exponents: float32, float64 or float16, or integers and booleans, which count as float64.
-        Any shape and memory layout; never copied as a whole.
+        Exponents: float32, float64, float16 or bfloat16, or integers and booleans, which count as
+        float64.  Any shape and memory layout; never copied as a whole.  Complex numbers and
+        longdouble are taken too, by plain NumPy and its temporaries.
     axis : None, int or tuple of int, default None
         Axes that are summed over; None means all of them, ``()`` none.
     b : array_like, optional
@@ -47,12 +53,25 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
         Leave the summed axes in the result with length one.
     return_sign : bool, default False
         Return the sign of the sum as well; the first result is then ``log(abs(sum))``.
+    where : array_like of bool, optional
+        Broadcasts against `a`; where it is false an element counts for nothing, as if it were not
+        there, NaN or not.  The mask of a masked array does the same.
+    logb : array_like, optional
+        Logarithms of weights, in place of `b`: the exponents are ``scale * a + logb``, without a
+        temporary.  An element whose `logb` is -inf is dropped.
+    scale : float, default 1.0
+        Factor of `a`, as an inverse temperature.
+    out : ndarray, optional
+        Array for the result, of its very shape and dtype; a tuple of two with `return_sign`.
+    dtype : dtype, optional
+        Of the result: a floating dtype.  float64 makes a float32 input count as float64; a smaller
+        one never narrows the computation.
 
     Returns
     -------
     lse : ndarray or NumPy scalar
-        Shape of `a` (broadcast with `b`) without `axis`; a scalar where that leaves no axis.
-        Its dtype is float32, float64 or float16, as NumPy promotes `a` and `b`.
+        Shape of `a` (broadcast with the others) without `axis`; a scalar where that leaves no axis.
+        Its dtype is that of `a`, or as NumPy promotes `a` and the weights, unless `dtype` says.
         -inf where nothing is summed; NaN for a negative sum without `return_sign`.
     sign : ndarray or NumPy scalar
         Only with `return_sign`: 1, -1, 0 for an empty or vanishing sum, NaN for NaN.
@@ -61,10 +80,12 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     Raises
     ------
     TypeError
-        If `a` or `b` is complex, longdouble, object, string, date or masked, or `axis` is neither
-        None nor an int or tuple of ints.
+        If an operand is of objects, strings or dates, or a lazy array, `where` is not boolean, `scale`
+        not a real number, `out` no array or of another dtype, or `axis` neither None nor an int or
+        tuple of ints.
     ValueError
-        If `a` or `b` is ragged, the two do not broadcast, or an axis is named twice.
+        If an operand is ragged, operands do not broadcast, `b` and `logb` are both given, `out` has
+        another shape or is read-only, or an axis is named twice.
     numpy.exceptions.AxisError
         If an axis is out of range.
 
@@ -98,13 +119,81 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     cdef Py_ssize_t n
     cdef int type
     if (b is None and not keepdims and not return_sign and cnp.PyArray_CheckExact(a)
-            and (axis is None or (cnp.PyArray_NDIM(<cnp.ndarray> a) == 1 and is_the_only(axis)))):
+            and (axis is None or (cnp.PyArray_NDIM(<cnp.ndarray> a) == 1 and is_the_only(axis)))
+            and where is None and logb is None and out is None and dtype is None
+            and type_of(scale) is float and <double> scale == 1.0):
         type = cnp.PyArray_TYPE(<cnp.ndarray> a)
         n = cnp.PyArray_SIZE(<cnp.ndarray> a)
         if ((type == cnp.NPY_DOUBLE or type == cnp.NPY_FLOAT) and 0 < n <= ALONE
                 and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> a) and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray> a)):
             return one_row(<cnp.ndarray> a, n, type)
-    return answer(_arguments.reduction("logsumexp", a, axis, b, keepdims), return_sign)
+    asked = _arguments.reduction("logsumexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
+    if asked.general:
+        return delivered(asked, return_sign, _plain.logsumexp(
+            asked.a, axis, b_of(asked), keepdims, return_sign, asked.mask, logb_of(asked), scale))
+    return answer(asked, return_sign)
+
+
+def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
+               where=None, logb=None, scale=1.0, out=None, dtype=None):
+    """
+    Logarithm of the mean of exponentials, ``log(sum(b * exp(a)) / sum(b))``, safe from overflow.
+
+    Parameters
+    ----------
+    a, axis, b, keepdims, return_sign, where, logb, scale, out, dtype
+        As in `logsumexp`.  Without `b` and `logb` all kept elements weigh the same.
+
+    Returns
+    -------
+    lme : ndarray or NumPy scalar
+        Shape and dtype of the result of `logsumexp`.  NaN for the mean of nothing, and for a negative
+        mean without `return_sign`.
+    sign : ndarray or NumPy scalar
+        Only with `return_sign`: that of the mean.
+
+    Raises
+    ------
+    TypeError, ValueError, numpy.exceptions.AxisError
+        As `logsumexp` does.
+
+    See Also
+    --------
+    logsumexp : The logarithm of the sum.
+
+    Notes
+    -----
+    The logarithm of the whole, log(n) without weights, is taken from that of the sum before the result
+    is rounded to float32; float64 adds half an eps of the larger of the two.
+
+    Examples
+    --------
+    >>> from lsecy import logmeanexp
+    >>> float(logmeanexp([1000.0, 1000.0]))
+    1000.0
+    >>> float(logmeanexp([0.0, 5.0, 7.0], where=[True, False, False]))
+    0.0
+    """
+    cdef Call whole
+    asked = _arguments.reduction("logmeanexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
+    if asked.general:
+        return delivered(asked, return_sign, _plain.logmeanexp(
+            asked.a, axis, b_of(asked), keepdims, return_sign, asked.mask, logb_of(asked), scale))
+    if asked.problem.plain or (asked.b is None and asked.mask is None):
+        less = np.array(np.log(asked.problem.n) if asked.problem.n else -np.inf)
+        signs = None
+    else:
+        # The whole is the sum of the weights of what is kept: that of exp(0) in place of exp(a).
+        nought = np.broadcast_to(0.0, np.shape(asked.a))
+        whole = _arguments.reduction("logmeanexp", nought, axis, b_of(asked), keepdims, asked.mask, logb_of(asked),
+                                     1.0, None, np.float64, True)
+        less, signs = answer(whole, True)
+        less = np.ascontiguousarray(less)
+        asked.problem.less_step = 1
+    asked.problem.less = <const double *> cnp.PyArray_DATA(<cnp.ndarray> less)
+    if signs is None or not (np.asarray(signs) < 0).any():
+        return answer(asked, return_sign, mean=True)
+    return by_sign(asked, return_sign, signs)
 
 
 cdef inline object one_row(cnp.ndarray a, Py_ssize_t n, int type):
@@ -119,31 +208,69 @@ cdef inline object one_row(cnp.ndarray a, Py_ssize_t n, int type):
     return lsecy_float64(value) if bits == 64 else lsecy_float32(value)
 
 
+cdef inline object type_of(value):
+    return type(value)
+
+
 cdef inline bint is_the_only(axis):
     # Does `axis` name axis 0 of a 1-d array?
-    return type(axis) is int and (axis == 0 or axis == -1)
+    return type_of(axis) is int and (axis == 0 or axis == -1)
 
 
-cdef object answer(Reduction asked, return_sign):
+cdef inline object b_of(Call asked):
+    return None if asked.problem.logarithmic else asked.b
+
+
+cdef inline object logb_of(Call asked):
+    return asked.b if asked.problem.logarithmic else None
+
+
+cdef object answer(Call asked, return_sign, mean=False):
     # Room for the result, the work, and the result as the user expects it.
     cdef cnp.npy_intp shape[_arguments.MOST_AXES]
     cdef int ndim = len(asked.shape), k
     cdef int type = cnp.NPY_DOUBLE if asked.problem.bits == 64 else cnp.NPY_FLOAT
-    cdef cnp.ndarray out
+    cdef cnp.ndarray value
     cdef cnp.ndarray sign = None
     cdef bint signed = bool(return_sign)
     for k in range(ndim):
         shape[k] = asked.shape[k]
-    out = cnp.PyArray_EMPTY(ndim, shape, type, 0)
+    value = cnp.PyArray_EMPTY(ndim, shape, type, 0)
     if signed:
         sign = cnp.PyArray_EMPTY(ndim, shape, type, 0)
-    _drivers.reduce(&asked.problem, cnp.PyArray_DATA(out), cnp.PyArray_DATA(sign) if signed else NULL)
-    if signed:
-        return as_result(out, asked.type), as_result(sign, asked.type)
-    return as_result(out, asked.type)
+    _drivers.reduce(&asked.problem, cnp.PyArray_DATA(value), cnp.PyArray_DATA(sign) if signed else NULL)
+    if signed and mean:    # the mean of nothing is no number, nor has it a sign
+        np.copyto(sign, np.nan, where=np.isnan(value))
+    return delivered(asked, signed, (value, sign) if signed else value)
 
 
-cdef object as_result(cnp.ndarray array, int type):
-    if type == cnp.NPY_FLOAT16:
-        array = (<object> array).astype("float16")
-    return (<object> array)[()] if cnp.PyArray_NDIM(array) == 0 else array
+cdef object by_sign(Call asked, return_sign, signs):
+    # Negative wholes turn the sign of the mean.
+    cdef object out = asked.out
+    asked.out = None
+    value, sign = answer(asked, True, mean=True)
+    sign = sign * np.asarray(signs).astype(asked.type)
+    asked.out = out
+    if return_sign:
+        return delivered(asked, True, (np.asarray(value), np.asarray(sign)))
+    return delivered(asked, False, np.where(np.asarray(sign) < 0, np.nan, value))
+
+
+cdef object delivered(Call asked, return_sign, result):
+    # In the dtype of the result, in the user's own array if there is one, a scalar if no axis is left.
+    if return_sign:
+        outs = (None, None) if asked.out is None else asked.out
+        return as_result(asked, result[0], outs[0]), as_result(asked, result[1], outs[1])
+    return as_result(asked, result, asked.out)
+
+
+cdef object as_result(Call asked, array, out):
+    array = np.asarray(array)
+    if out is not None:
+        with np.errstate(all="ignore"):
+            np.copyto(out, array, casting="unsafe")
+        return out
+    if array.dtype != asked.type:
+        with np.errstate(all="ignore"):
+            array = array.astype(asked.type)
+    return array[()] if array.ndim == 0 else array

@@ -29,7 +29,7 @@ def test_exp_stays_within_its_bound(isa, dtype):
         dtype
     )
     out = np.empty_like(x)
-    kernels(isa, dtype).exp(x, out)
+    kernels(isa, dtype).exp_terms(x, out)
     assert worst_ulp(out, exact(mpmath.exp, x), dtype) <= ELEMENTARY["exp", dtype.name]
 
 
@@ -58,5 +58,5 @@ def test_log_stays_within_its_bound(isa, dtype):
 @pytest.mark.parametrize(("x", "answer"), [(-np.inf, 0.0), (-1e30, 0.0), (0.0, 1.0)])
 def test_exp_of_a_special_value(isa, dtype, x, answer):
     out = np.empty(1, dtype)
-    kernels(isa, dtype).exp(np.array([x], dtype), out)
+    kernels(isa, dtype).exp_terms(np.array([x], dtype), out)
     assert out[0] == answer

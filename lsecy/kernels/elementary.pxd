@@ -65,6 +65,45 @@ cdef inline void double_power(dvec x, bint coarse, dvec *p, dvec *z, dvec *k) no
     p[0] = (q * r + dsplat(1)) * r + dsplat(1)
 
 
+cdef inline vec fine_tail(vec r) noexcept nogil:
+    # (exp(r) - 1 - r) / r^2 for |r| <= ln2/2, in the element type.
+    cdef dvec x, s, q
+    if REAL_BITS == 32:
+        return ((((splat(EXP_FLOAT[4]) * r + splat(EXP_FLOAT[3])) * r + splat(EXP_FLOAT[2])) * r
+                 + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0]))
+    x = (<dvec *> &r)[0]
+    s = x * x
+    q = ((((dsplat(EXP_DOUBLE[9]) * s + dsplat(EXP_DOUBLE[7])) * s + dsplat(EXP_DOUBLE[5])) * s
+          + dsplat(EXP_DOUBLE[3])) * s + dsplat(EXP_DOUBLE[1])) * x + (
+              (((dsplat(EXP_DOUBLE[8]) * s + dsplat(EXP_DOUBLE[6])) * s + dsplat(EXP_DOUBLE[4])) * s
+               + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
+    return (<vec *> &q)[0]
+
+
+cdef inline void fine_power(vec x, vec lost, vec *r, vec *w, vec *power) noexcept nogil:
+    # exp(x + lost) = power (1 + r + w) for x <= 0, the three apart: what a product or a sum with them
+    # rounds is small beside 1.  `lost` is what rounding took from x.
+    #     w = r^2 Q(r) + rest (1 + r), `rest` what rounding took from r, and lost
+    # range  from -87.3 (double -708.3); below it x stands for that end.
+    # bound  2^-26 relative (double 2^-55) for 1 + r + w in exact arithmetic; NaN gives NaN.
+    cdef vec y = at_least(x, splat(<real> (-87.3 if REAL_BITS == 32 else -708.3)))
+    cdef vec z = y * splat(<real> 1.4426950408889634) + splat(PLAIN_ROUNDING)
+    cdef vec k = z - splat(PLAIN_ROUNDING)
+    cdef vec rest, near = y - k * splat(LN2_HIGH)
+    r[0] = near - k * splat(LN2_LOW)
+    rest = ((near - r[0]) - k * splat(LN2_LOW)) + lost
+    w[0] = (r[0] * r[0]) * fine_tail(r[0]) + (rest * r[0] + rest)
+    power[0] = power_of(z)
+
+
+cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:
+    # two_sum in the element type.
+    cdef vec s = x + y
+    cdef vec t = s - x
+    error[0] = (x - (s - t)) + (y - t)
+    total[0] = s
+
+
 cdef inline dvec exp_tail(dvec r) noexcept nogil:
     # (exp(r) - 1 - r) / r^2 for |r| <= ln2/2, relative error 2^-58; even and odd powers apart, so
     # that two chains of multiplications run side by side.

@@ -1,6 +1,6 @@
 # The arithmetic of a log-sum-exp, in one text for every instruction set and element type.
 #
-# A block's terms are b exp(a - shift), where the shift is a multiple of 32, usually 0.  A sum of
+# A block's terms are b exp(x - shift), x = scale a + logb, where the shift is a multiple of 32, usually 0.  A sum of
 # exponentials needs no shift by its very largest term, only one that is near: float32 spans e^(+-87).
 # A multiple of 32 towards zero costs no digit, because a - shift is then exact for every term that
 # counts, and sums under equal shifts merge without rescaling.
@@ -17,13 +17,15 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    double_power, float_power, log_coarse, log_pair, pair_power, reduced, two_sum)
+    double_power, fine_power, float_power, log_coarse, log_pair, pair_power, reduced, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
-from lsecy.kernels.table cimport EXACT, FAST, SHORT, SHORT_ROW, TILE, Care, Kernels, States
+from lsecy.kernels.table cimport (
+    EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
     const double NAN
+    double exp(double)
     double fabs(double)
 
 cdef enum:
@@ -64,9 +66,110 @@ cdef inline bint accepted_lane(const States *states, Py_ssize_t place, Py_ssize_
 
 # --- terms ----------------------------------------------------------------------------------------
 
-cdef inline vec fast_term(vec x, vec b, bint weighted) noexcept nogil:
-    # exp(x), or b exp(x) with b's exponent taken into the power of two, so that weights of any size
-    # neither overflow nor vanish.  A zero weight drops its element, NaN or not.
+cdef inline vec fetch(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec *lost, vec *b) noexcept nogil:
+    # Exponents scale * a + logb of a vector of elements, and what rounding took from them.  What is
+    # left out has the exponent -inf and the weight 0, whatever it was.
+    cdef vec x = load(<const real *> terms.a + row * terms.a_step + j)
+    cdef vec product, scale, weight, error, nothing = splat(<real> -INFINITY)
+    cdef Py_ssize_t place = row * terms.b_step + (j if terms.b_inner else 0)
+    cdef ivec kept
+    lost[0] = splat(0)
+    if terms.scale != 1:
+        scale = splat(<real> terms.scale)
+        product = x * scale
+        lost[0] = x * splat(<real> (terms.scale - <real> terms.scale)) - vresidual(product, x, scale)
+        x = product
+    if terms.logb != NULL:
+        weight = load(<const real *> terms.logb + place) if terms.b_inner else splat((<const real *> terms.logb)[place])
+        vtwo_sum(x, weight, &product, &error)
+        lost[0] = lost[0] + error
+        x = pick(weight == nothing, nothing, product)
+    if terms.scale != 1 or terms.logb != NULL:
+        lost[0] = pick(lost[0] - lost[0] == splat(0), lost[0], splat(0))    # of an infinite exponent
+    if terms.b != NULL:
+        b[0] = load(<const real *> terms.b + place) if terms.b_inner else splat((<const real *> terms.b)[place])
+    if terms.kept != NULL:
+        if terms.kept_inner:
+            kept = bytes_set(terms.kept + row * terms.kept_step + j)
+            x = pick(kept, x, nothing)
+            if terms.b != NULL:
+                b[0] = pick(kept, b[0], splat(0))
+        elif terms.kept[row * terms.kept_step] == 0:
+            x = nothing
+            b[0] = splat(0)
+    return x
+
+
+cdef inline dvec fetch_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, dvec *lost, dvec *b) noexcept nogil:
+    # The same in double.
+    cdef dvec x = load_double(<const real *> terms.a + row * terms.a_step + j)
+    cdef dvec product, scale, weight, error, nothing = dsplat(-INFINITY)
+    cdef Py_ssize_t place = row * terms.b_step + (j if terms.b_inner else 0)
+    cdef divec kept
+    lost[0] = dsplat(0)
+    if terms.scale != 1:
+        scale = dsplat(terms.scale)
+        product = x * scale
+        lost[0] = dsplat(0) - residual(product, x, scale)
+        x = product
+    if terms.logb != NULL:
+        weight = (load_double(<const real *> terms.logb + place) if terms.b_inner
+                  else dsplat((<const real *> terms.logb)[place]))
+        two_sum(x, weight, &product, &error)
+        lost[0] = lost[0] + error
+        x = dpick(weight == nothing, nothing, product)
+    if terms.b != NULL:
+        b[0] = (load_double(<const real *> terms.b + place) if terms.b_inner
+                else dsplat((<const real *> terms.b)[place]))
+    if terms.kept != NULL:
+        if terms.kept_inner:
+            kept = dbytes_set(terms.kept + row * terms.kept_step + j)
+            x = dpick(kept, x, nothing)
+            if terms.b != NULL:
+                b[0] = dpick(kept, b[0], dsplat(0))
+        elif terms.kept[row * terms.kept_step] == 0:
+            x = nothing
+            b[0] = dsplat(0)
+    return x
+
+
+cdef inline real first_exponent(const Terms *terms) noexcept nogil:
+    cdef real x = (<const real *> terms.a)[0] * <real> terms.scale
+    if terms.logb != NULL:
+        x = x + (<const real *> terms.logb)[0]
+    return <real> -INFINITY if terms.kept != NULL and terms.kept[0] == 0 else x
+
+
+# The last elements of a row, followed by what adds nothing: rather than a second loop for them.
+cdef struct Tail:
+    Terms terms
+    real a[TREE * SPREAD]
+    real b[TREE * SPREAD]
+    char kept[TREE * SPREAD]
+
+
+cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length,
+                           Tail *tail) noexcept nogil:
+    cdef Py_ssize_t k
+    tail.terms = terms[0]
+    pad(<const real *> terms.a + first, count, length, <real> -INFINITY, tail.a)
+    tail.terms.a = tail.a
+    if terms.b != NULL and terms.b_inner:
+        pad(<const real *> terms.b + first, count, length, 0, tail.b)
+        tail.terms.b = tail.b
+    if terms.logb != NULL and terms.b_inner:
+        pad(<const real *> terms.logb + first, count, length, <real> -INFINITY, tail.b)
+        tail.terms.logb = tail.b
+    if not is_plain(terms):    # -inf times a scale or a weight may be anything
+        for k in range(length):
+            tail.kept[k] = k < count and (terms.kept == NULL or terms.kept[(first + k) * terms.kept_inner] != 0)
+        tail.terms.kept = tail.kept
+        tail.terms.kept_inner = 1
+
+
+cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) noexcept nogil:
+    # exp(x + lost), or b exp(x + lost) with b's exponent taken into the power of two, so that weights
+    # of any size neither overflow nor vanish.  A zero weight drops its element, NaN or not.
     cdef vec p, z, k, mantissa, exponent
     if not weighted:
         x = in_range(x)
@@ -74,31 +177,31 @@ cdef inline vec fast_term(vec x, vec b, bint weighted) noexcept nogil:
         float_power(x, &p, &z, &k)
     else:
         double_power(half(x, 0), False, <dvec *> &p, <dvec *> &z, <dvec *> &k)    # half: x itself
+    if general:
+        p = p * lost + p
     if not weighted:
         return term_in_range(p, z, k)
     split_power(b, &mantissa, &exponent)
     return pick(b == splat(0), splat(0), term_of_power(p * mantissa, k + exponent))
 
 
-cdef inline void double_term(dvec a, dvec shift, dvec b, bint weighted, bint exact,
+cdef inline void double_term(dvec a, dvec lost, dvec shift, dvec b, bint weighted, bint exact,
                              dvec *high, dvec *low) noexcept nogil:
-    # b exp(a - shift) in double; exact: as an unevaluated sum of two.  Where weights span the whole
-    # range, a term may count whose a lies far from the shift: only then a - shift is not exact.
-    cdef dvec p, z, k, mantissa, exponent, product, x, lost
+    # b exp(a + lost - shift) in double; exact: as an unevaluated sum of two.  Where weights span the
+    # whole range, a term may count whose a lies far from the shift: only then a - shift is not exact.
+    cdef dvec p, z, k, mantissa, exponent, product, x, error
     cdef divec gone
-    x = a - shift
-    lost = dsplat(0)
-    if exact and weighted:
-        two_sum(a, dsplat(0) - shift, &x, &lost)
-        lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # infinite a
     if not exact:
-        double_power(x, True, &p, &z, &k)
+        double_power(a - shift, True, &p, &z, &k)
         if weighted:
             dsplit_power(b, &mantissa, &exponent)
             high[0] = dpick(b == dsplat(0), dsplat(0), dterm_of_power(p * mantissa, k + exponent))
         else:
             high[0] = dterm_of_power(p, k)
         return
+    two_sum(a, dsplat(0) - shift, &x, &error)
+    lost = lost + error
+    lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # infinite a
     pair_power(x, lost, &p, low, &z, &k)
     if weighted:
         dsplit_power(b, &mantissa, &exponent)
@@ -114,24 +217,34 @@ cdef inline void double_term(dvec a, dvec shift, dvec b, bint weighted, bint exa
         low[0] = dpick(b == dsplat(0), dsplat(0), low[0])
 
 
-cdef inline vec eight_terms(const real *a, Py_ssize_t a_apart, const real *b, Py_ssize_t b_apart,
-                            vec shift, int count, bint weighted, bint spread_b, vec *size) noexcept nogil:
-    # The tree sum of `count` <= 8 vectors of terms, `apart` elements from each other; missing ones
-    # count as zero.
+cdef inline vec tree(const vec *e) noexcept nogil:
+    return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]))
+
+
+cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                            Py_ssize_t j_apart, vec shift, int count, bint general, vec *size) noexcept nogil:
+    # The tree sum of `count` <= 8 vectors of terms, `row_apart` and `j_apart` from each other; missing
+    # ones count as zero.
     cdef vec e[TREE]
-    cdef vec w = splat(0)
+    cdef vec w = splat(0), lost = splat(0)
     cdef int s
     for s in range(TREE):
-        if s < count:
-            if weighted:
-                w = splat(b[s * b_apart]) if spread_b else load(b + s * b_apart)
-            e[s] = fast_term(load(a + s * a_apart) - shift, w, weighted)
-        else:
+        if s >= count:
             e[s] = splat(0)
-    if weighted:
-        size[0] = ((magnitude(e[0]) + magnitude(e[1])) + (magnitude(e[2]) + magnitude(e[3]))) + (
-            (magnitude(e[4]) + magnitude(e[5])) + (magnitude(e[6]) + magnitude(e[7])))
-    return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]))
+        elif not general:
+            e[s] = fast_term(load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
+                             - shift, lost, w, False, False)
+        elif terms.b == NULL:
+            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &w)
+            e[s] = fast_term(e[s] - shift, lost, w, True, False)
+        else:
+            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &w)
+            e[s] = fast_term(e[s] - shift, lost, w, True, True)
+    if general:
+        for s in range(TREE):
+            size[s] = magnitude(e[s])
+        size[0] = tree(size)
+    return tree(e)
 
 
 # --- sums in wider arithmetic -----------------------------------------------------------------------
@@ -252,89 +365,83 @@ cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, re
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
-cdef inline void fast_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
+cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint general,
                           const States *states, Py_ssize_t place) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
-    cdef real a_rest[TREE * SPREAD]
-    cdef real b_rest[TREE * SPREAD]
-    cdef vec c = splat(shift), total, total_size
-    cdef Py_ssize_t i = 0, k, stripe = TREE * WIDTH
+    cdef vec sizes[TREE]
+    cdef Tail tail
+    cdef vec c = splat(shift), total
+    cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
     cdef int v, h
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
     while i < n:
-        if n - i < stripe:    # padded with what adds nothing, rather than a second loop
-            pad(a + i, n - i, stripe, <real> -INFINITY, a_rest)
-            a = a_rest - i
-            if weighted:
-                pad(b + i, n - i, stripe, 0, b_rest)
-                b = b_rest - i
+        j = i
+        if n - i < stripe:
+            pad_terms(terms, i, n - i, stripe, &tail)
+            terms = &tail.terms
+            j = 0
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
-            prefetch(<const char *> (a + i) + 4096 + k * 64)
+            prefetch(<const char *> terms.a + j * sizeof(real) + 4096 + k * 64)
         for v in range(WIDTH // LANES):
-            total = eight_terms(a + i + v * LANES, WIDTH, b + i + v * LANES if weighted else b, WIDTH, c, TREE,
-                                weighted, False, &total_size)
+            total = eight_terms(terms, 0, 0, j + v * LANES, WIDTH, c, TREE, general, sizes)
             add_wide(total, high + v * HALVES, low + v * HALVES)
-            if weighted:
+            if general:
                 for h in range(HALVES):
-                    size[v * HALVES + h] = size[v * HALVES + h] + half(total_size, h)
+                    size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
         i += stripe
-    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, weighted, shift, states, place)
+    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, general, shift, states, place)
 
 
-cdef inline void double_row(const real *a, const real *b, Py_ssize_t n, real shift, bint weighted,
-                            bint exact, bint triples, const States *states, Py_ssize_t place) noexcept nogil:
+cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint exact, bint triples,
+                            const States *states, Py_ssize_t place) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec rest[SPREAD]
     cdef dvec size[SPREAD]
-    cdef dvec h, l, w = dsplat(0)
-    cdef real a_rest[SPREAD]
-    cdef real b_rest[SPREAD]
+    cdef dvec x, h, l = dsplat(0), lost, w = dsplat(0)
+    cdef Tail tail
     cdef dvec c = dsplat(shift)
-    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t i = 0, j
     cdef int v
     for v in range(DWIDTH // DLANES):
         high[v] = low[v] = rest[v] = size[v] = dsplat(0)
     while i < n:
+        j = i
         if n - i < DWIDTH:
-            pad(a + i, n - i, WIDTH, <real> -INFINITY, a_rest)
-            a = a_rest - i
-            if weighted:
-                pad(b + i, n - i, WIDTH, 0, b_rest)
-                b = b_rest - i
+            pad_terms(terms, i, n - i, WIDTH, &tail)
+            terms = &tail.terms
+            j = 0
         for v in range(DWIDTH // DLANES):
-            if weighted:
-                w = load_double(b + i + v * DLANES)
-            double_term(load_double(a + i + v * DLANES), c, w, weighted, exact, &h, &l)
+            x = fetch_double(terms, 0, j + v * DLANES, &lost, &w)
+            if terms.b == NULL:
+                double_term(x, lost, c, w, False, exact, &h, &l)
+            else:
+                double_term(x, lost, c, w, True, exact, &h, &l)
             if triples:
                 add_triple(h, l, dsplat(0), high + v, low + v, rest + v)
             elif exact:
                 add_pair(h, l, high + v, low + v)
             else:
                 high[v] = high[v] + h
-            if weighted:
-                size[v] = size[v] + dmagnitude(h)
+            size[v] = size[v] + dmagnitude(h)
         i += DWIDTH
-    keep_row(high, low, rest, size, DWIDTH, exact, triples, weighted, shift, states, place)
+    keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
 
 
-cdef void look_row(const real *a, const real *b, Py_ssize_t n, real shift, Care care,
+cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
                    const States *states, Py_ssize_t place) noexcept nogil:
     # Every combination of constants is a loop of its own.
-    if care == FAST:
-        if b == NULL:
-            fast_row(a, b, n, shift, False, states, place)
-        else:
-            fast_row(a, b, n, shift, True, states, place)
+    if care == EXACT:
+        double_row(terms, n, shift, True, True, states, place)
     elif care == SHORT:
-        double_row(a, b, n, shift, True, REAL_BITS == 64, False, states, place)
-    elif b == NULL:
-        double_row(a, b, n, shift, False, True, True, states, place)
+        double_row(terms, n, shift, REAL_BITS == 64, False, states, place)
+    elif is_plain(terms):
+        fast_row(terms, n, shift, False, states, place)
     else:
-        double_row(a, b, n, shift, True, True, True, states, place)
+        fast_row(terms, n, shift, True, states, place)
 
 
 # --- columns: lanes across inner -----------------------------------------------------------------------
@@ -344,9 +451,8 @@ cdef inline Py_ssize_t column_of(Py_ssize_t vector, Py_ssize_t lanes, Py_ssize_t
     return vector * lanes if (vector + 1) * lanes <= width else width - lanes
 
 
-cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                              bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                              bint weighted, const States *states) noexcept nogil:
+cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                              bint general, const States *states) noexcept nogil:
     # Sums stand in L1, one per position and column: they are touched once in eight terms.
     cdef double high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
@@ -356,7 +462,8 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
     cdef dvec joined[SPREAD]
     cdef dvec joined_low[SPREAD]
     cdef dvec joined_size[SPREAD]
-    cdef vec total, total_size
+    cdef vec sizes[TREE]
+    cdef vec total
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t row, first, j, place, v, k
     cdef int count, which, p
@@ -364,7 +471,7 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
         high[k] = 0
         if REAL_BITS == 64:
             low[k] = 0
-        if weighted:
+        if general:
             size[k] = 0
     first = 0
     while first < n:
@@ -377,13 +484,9 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
                 if count == TREE:
-                    total = eight_terms(a + row * a_step + j, a_step * WIDTH,
-                                        b + row * b_step + (0 if spread_b else j) if weighted else b,
-                                        b_step * WIDTH, load(shift + j), TREE, weighted, spread_b, &total_size)
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, general, sizes)
                 else:
-                    total = eight_terms(a + row * a_step + j, a_step * WIDTH,
-                                        b + row * b_step + (0 if spread_b else j) if weighted else b,
-                                        b_step * WIDTH, load(shift + j), count, weighted, spread_b, &total_size)
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), count, general, sizes)
                 for which in range(HALVES):
                     h[which] = dload(high + place + which * DLANES)
                 l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
@@ -392,10 +495,10 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
                     dstore(high + place + which * DLANES, h[which])
                 if REAL_BITS == 64:
                     dstore(low + place, l[0])
-                if weighted:
+                if general:
                     for which in range(HALVES):
                         dstore(size + place + which * DLANES,
-                               dload(size + place + which * DLANES) + half(total_size, which))
+                               dload(size + place + which * DLANES) + half(sizes[0], which))
         first += TREE * WIDTH
     for v in range(vectors):
         for which in range(HALVES):
@@ -403,71 +506,55 @@ cdef inline void fast_columns(const real *a, Py_ssize_t a_step, const real *b, P
             for p in range(WIDTH):
                 joined[p] = dload(high + p * TILE + place)
                 joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
-                joined_size[p] = dload(size + p * TILE + place) if weighted else dsplat(0)
-            join(joined, joined_low, joined_low, joined_size, WIDTH, REAL_BITS == 64, False, weighted)
+                joined_size[p] = dload(size + p * TILE + place) if general else dsplat(0)
+            join(joined, joined_low, joined_low, joined_size, WIDTH, REAL_BITS == 64, False, general)
             j = column_of(v, LANES, width) + which * DLANES
             keep_columns(states, j, load_double(shift + j), joined[0], joined_low[0], dsplat(0),
-                         joined_size[0] if weighted else joined[0])
+                         joined_size[0] if general else joined[0])
 
 
-cdef inline void double_panel(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                              bint spread_b, Py_ssize_t n, Py_ssize_t width, const real *shift,
-                              bint weighted, bint exact, bint triples, Py_ssize_t positions, bint once,
-                              const States *states) noexcept nogil:
-    # `positions`: the power of two that n needs, at most DWIDTH; `once`: n <= DWIDTH, a term each.
-    # Both are constants where it is called, so that short columns stay in registers from end to end.
+cdef inline void double_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                              bint exact, bint triples, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec rest[SPREAD]
     cdef dvec size[SPREAD]
-    cdef dvec h, l, c, w = dsplat(0)
+    cdef dvec x, lost, h, l = dsplat(0), c, w = dsplat(0)
     cdef Py_ssize_t v, j, row, p
     for v in range((width + DLANES - 1) // DLANES):
         j = column_of(v, DLANES, width)
         c = load_double(shift + j)
-        for p in range(positions):
+        for p in range(DWIDTH):
             high[p] = low[p] = rest[p] = size[p] = dsplat(0)
             row = p
             while row < n:
-                if weighted:
-                    w = dsplat(b[row * b_step]) if spread_b else load_double(b + row * b_step + j)
-                double_term(load_double(a + row * a_step + j), c, w, weighted, exact, &h, &l)
-                if once:
-                    high[p] = h
-                    low[p] = l
-                elif triples:
+                x = fetch_double(terms, row, j, &lost, &w)
+                if terms.b == NULL:
+                    double_term(x, lost, c, w, False, exact, &h, &l)
+                else:
+                    double_term(x, lost, c, w, True, exact, &h, &l)
+                if triples:
                     add_triple(h, l, dsplat(0), high + p, low + p, rest + p)
                 elif exact:
                     add_pair(h, l, high + p, low + p)
                 else:
                     high[p] = high[p] + h
-                if weighted:
-                    size[p] = size[p] + dmagnitude(h)
-                if once:
-                    break
+                size[p] = size[p] + dmagnitude(h)
                 row += DWIDTH
-        join(high, low, rest, size, positions, exact, triples, weighted)
-        keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), rest[0] if triples else dsplat(0),
-                     size[0] if weighted else high[0])
+        join(high, low, rest, size, DWIDTH, exact, triples, True)
+        keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), rest[0] if triples else dsplat(0), size[0])
 
 
-cdef void look_columns(const real *a, Py_ssize_t a_step, const real *b, Py_ssize_t b_step,
-                       Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, const real *shift,
+cdef void look_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                        Care care, const States *states) noexcept nogil:
-    cdef bint spread_b = b_inner == 0
-    if care == FAST:
-        if b == NULL:
-            fast_columns(a, a_step, b, b_step, False, n, width, shift, False, states)
-        else:
-            fast_columns(a, a_step, b, b_step, spread_b, n, width, shift, True, states)
-    elif care == SHORT and n <= 8:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, True, REAL_BITS == 64, False, 8, True, states)
+    if care == EXACT:
+        double_panel(terms, n, width, shift, True, True, states)
     elif care == SHORT:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, True, REAL_BITS == 64, False, 8, False, states)
-    elif b == NULL:
-        double_panel(a, a_step, b, b_step, False, n, width, shift, False, True, True, 8, False, states)
+        double_panel(terms, n, width, shift, REAL_BITS == 64, False, states)
+    elif is_plain(terms):
+        fast_columns(terms, n, width, shift, False, states)
     else:
-        double_panel(a, a_step, b, b_step, spread_b, n, width, shift, True, True, True, 8, False, states)
+        fast_columns(terms, n, width, shift, True, states)
 
 
 # --- guess, look, and look again ------------------------------------------------------------------------
@@ -502,53 +589,44 @@ cdef inline bint settled(double peak, double special, const States *states, Py_s
     return False
 
 
-cdef void fold_row(const void *a_start, const void *b_start, Py_ssize_t n, Care care,
-                   const States *states, Py_ssize_t place) noexcept nogil:
-    cdef const real *a = <const real *> a_start
-    cdef const real *b = <const real *> b_start
-    cdef real shift = lane(on_grid(splat(a[0])), 0)
-    cdef real a_rest[SPREAD]
-    cdef real b_rest[SPREAD]
-    cdef vec peak = splat(<real> -INFINITY), special = splat(0)
+cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
+    cdef real shift = lane(on_grid(splat(first_exponent(terms))), 0)
+    cdef Tail tail
+    cdef vec peak = splat(<real> -INFINITY), special = splat(0), x, lost, b = splat(1)
     cdef double largest = -INFINITY, strange = 0
     cdef Py_ssize_t i = 0, k
-    look_row(a, b, n, shift, care, states, place)
+    look_row(terms, n, shift, care, states, place)
     if accepted_lane(states, place, n):
         return
     while i < n:
+        k = i
         if n - i < LANES:
-            for k in range(LANES):
-                a_rest[k] = a[i + k] if i + k < n else <real> -INFINITY
-                b_rest[k] = b[i + k] if b != NULL and i + k < n else 0
-            survey(load(a_rest), load(b_rest), b != NULL, &peak, &special)
-        elif b != NULL:
-            survey(load(a + i), load(b + i), True, &peak, &special)
-        else:
-            survey(load(a + i), peak, False, &peak, &special)
+            pad_terms(terms, i, n - i, LANES, &tail)
+            terms = &tail.terms
+            k = 0
+        x = fetch(terms, 0, k, &lost, &b)
+        survey(x, b, terms.b != NULL, &peak, &special)
         i += LANES
     for k in range(LANES):
         largest = max(largest, lane(peak, k))
         strange = strange + lane(special, k)
     if not settled(largest, strange, states, place):
         shift = lane(on_grid(splat(<real> largest)), 0)
-        look_row(a, b, n, shift, care, states, place)
+        look_row(terms, n, shift, care, states, place)
 
 
-cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_start, Py_ssize_t b_step,
-                       Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, Care care,
+cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                        const States *states) noexcept nogil:
-    cdef const real *a = <const real *> a_start
-    cdef const real *b = <const real *> b_start
     cdef real shift[TILE]
     cdef real largest[TILE]
     cdef real strange[TILE]
-    cdef vec peak, special, w = splat(0)
+    cdef vec peak, special, x, lost, b = splat(1)
     cdef Py_ssize_t j, v, row, vectors = (width + LANES - 1) // LANES
     cdef divec fine
     for v in range(vectors):
         j = column_of(v, LANES, width)
-        store(shift + j, on_grid(load(a + j)))
-    look_columns(a, a_step, b, b_step, b_inner, n, width, shift, care, states)
+        store(shift + j, on_grid(fetch(terms, 0, j, &lost, &b)))
+    look_columns(terms, n, width, shift, care, states)
     fine = accepted(dload(states.size), dload(states.shift), n)
     for v in range(1, (width + DLANES - 1) // DLANES):
         j = column_of(v, DLANES, width)
@@ -560,9 +638,8 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
         peak = splat(<real> -INFINITY)
         special = splat(0)
         for row in range(n):
-            if b != NULL:
-                w = splat(b[row * b_step]) if b_inner == 0 else load(b + row * b_step + j)
-            survey(load(a + row * a_step + j), w, b != NULL, &peak, &special)
+            x = fetch(terms, row, j, &lost, &b)
+            survey(x, b, terms.b != NULL, &peak, &special)
         store(largest + j, peak)
         store(strange + j, special)
     for j in range(width):    # a good guess stays, so that a column's bits are its own
@@ -571,7 +648,7 @@ cdef void fold_columns(const void *a_start, Py_ssize_t a_step, const void *b_sta
             largest[j] = shift[j]
         else:
             shift[j] = lane(on_grid(splat(largest[j])), 0)
-    look_columns(a, a_step, b, b_step, b_inner, n, width, shift, care, states)
+    look_columns(terms, n, width, shift, care, states)
     for j in range(width):
         settled(largest[j], strange[j], states, j)
 
@@ -630,6 +707,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
     # The answers of DLANES columns of which some hold what is infinite or NaN, or lie next to zero.
     cdef double memory[5 * LANES_BOUND]
     cdef real zeros[LANES_BOUND]
+    cdef Terms plain
     cdef States states
     cdef dvec x, total, exact, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
     cdef dvec special = zero, peak = zero - infinity, second = zero - infinity
@@ -653,7 +731,12 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
         states.size = memory + 4 * LANES_BOUND
         for row in range(LANES_BOUND):
             zeros[row] = 0
-        look_columns(a, a_step, NULL, 0, 0, n, DLANES, zeros, EXACT, &states)
+        plain.a = a
+        plain.a_step = a_step
+        plain.b = plain.logb = plain.kept = NULL
+        plain.b_step = plain.b_inner = plain.kept_step = plain.kept_inner = 0
+        plain.scale = 1
+        look_columns(&plain, n, DLANES, zeros, EXACT, &states)
         total = dload(states.high)
         exact = log_pair(total, dload(states.low) + dload(states.rest), zero)
         result = dpick(near, exact, result)
@@ -791,6 +874,465 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     return lows[0]
 
 
+# --- softmax and log_softmax ----------------------------------------------------------------------------
+#
+# The whole row is looked at three times, which it bears from cache: peak, sum, write.  The shift is 0
+# where the peak is near, so that no digit of x is lost, otherwise the peak itself, and what its
+# subtraction rounds away is carried beside the difference: exp then errs by its own error alone
+# (Blanchard, Higham and Higham 2021, section 4: |x - shift| / 2 ulp otherwise).  exp comes as a sum of
+# two numbers, and only its product with 1 / total is rounded.
+# log_softmax counts the terms that are the peak instead of adding them: 1 + rest would lose the rest.
+
+cdef inline real lowest() noexcept nogil:
+    # Where fine_power ends.  Terms below it are nothing beside others: where there are none,
+    # `far_terms` looks for them.
+    return <real> (-87.3 if REAL_BITS == 32 else -708.3)
+
+
+cdef inline bint has_few(double total) noexcept nogil:
+    # So little that terms below `lowest` could count, with a peak of up to 32 above the shift.
+    return total < (1e-20 if REAL_BITS == 32 else 1e-280)
+
+
+cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint general, vec *lost) noexcept nogil:
+    cdef vec b = splat(0)
+    lost[0] = splat(0)
+    if general:
+        return fetch(terms, row, j, lost, &b)
+    return load(<const real *> terms.a + row * terms.a_step + j)
+
+
+cdef inline vec difference(vec x, vec shift, bint exact, vec *lost) noexcept nogil:
+    # x - shift; lost gains what rounding takes from it, NaN where it is infinite.  exact: shift is 0.
+    cdef vec d, error
+    if exact:
+        return x
+    vtwo_sum(x, splat(0) - shift, &d, &error)
+    lost[0] = lost[0] + error
+    return d
+
+
+cdef inline void fine_term(vec d, vec lost, vec *high, vec *low) noexcept nogil:
+    # exp(d + lost) = high + low; 0 below the range of fine_power.
+    cdef vec r, w, power, q, one
+    cdef ivec gone = d < splat(lowest())
+    fine_power(d, lost, &r, &w, &power)
+    q = r + w
+    one = splat(1) + q
+    high[0] = pick(gone, splat(0), one * power)
+    low[0] = pick(gone, splat(0), ((r - q) + w + (q - (one - splat(1)))) * power)
+
+
+cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                             Py_ssize_t j_apart, vec shift, vec peak, int count, bint general, bint exact,
+                             bint apart, real *keep_high, real *keep_low, vec *total, vec *rest, vec *ones) noexcept nogil:
+    # The sums of `count` <= 8 vectors of terms and of their second parts; apart: those that are the peak
+    # are only counted.  keep_high, keep_low: where the terms themselves go, or NULL.
+    cdef vec h[TREE]
+    cdef vec x, l, lost
+    cdef int s
+    rest[0] = ones[0] = splat(0)
+    for s in range(TREE):
+        if s >= count:
+            h[s] = splat(0)
+            continue
+        x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
+        fine_term(difference(x, shift, exact, &lost), lost, h + s, &l)
+        if keep_high != NULL:
+            store(keep_high + s * j_apart, h[s])
+            store(keep_low + s * j_apart, l)
+        if apart:
+            ones[0] = ones[0] + pick(x == peak, splat(1), splat(0))
+            h[s] = pick(x == peak, splat(0), h[s])
+            l = pick(x == peak, splat(0), l)
+        rest[0] = rest[0] + l
+    total[0] = tree(h)
+
+
+cdef inline void add_parts(vec total, vec rest, vec ones, dvec *high, dvec *low, dvec *size) noexcept nogil:
+    cdef int which
+    add_wide(total, high, low)
+    for which in range(HALVES):
+        if REAL_BITS == 64:
+            low[0] = low[0] + half(rest, 0)
+        else:
+            high[which] = high[which] + half(rest, which)
+        size[which] = size[which] + half(ones, which)
+
+
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real peak, bint general, bint exact, bint apart,
+                         real *keep_high, real *keep_low, const States *states) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec size[SPREAD]
+    cdef real edge_high[TREE * SPREAD]
+    cdef real edge_low[TREE * SPREAD]
+    cdef real *to_high = keep_high
+    cdef real *to_low = keep_low
+    cdef Tail tail
+    cdef vec total, rest, ones
+    cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
+    cdef int v
+    for v in range(WIDTH // DLANES):
+        high[v] = low[v] = size[v] = dsplat(0)
+    while i < n:
+        j = i
+        if n - i < stripe:
+            pad_terms(terms, i, n - i, stripe, &tail)
+            terms = &tail.terms
+            j = 0
+            if keep_high != NULL:
+                to_high = edge_high
+                to_low = edge_low
+        for v in range(WIDTH // LANES):
+            if keep_high != NULL:
+                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(peak), TREE, general, exact, apart,
+                            to_high + j + v * LANES, to_low + j + v * LANES, &total, &rest, &ones)
+            else:
+                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(peak), TREE, general, exact, apart,
+                            NULL, NULL, &total, &rest, &ones)
+            add_parts(total, rest, ones, high + v * HALVES, low + v * HALVES, size + v * HALVES)
+        i += stripe
+    if keep_high != NULL and to_high == edge_high:
+        i -= stripe
+        for k in range(n - i):
+            keep_high[i + k] = edge_high[k]
+            keep_low[i + k] = edge_low[k]
+    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, 0)
+
+
+cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real peak, bint apart, const States *states) noexcept nogil:
+    if is_plain(terms) and shift == 0:
+        if apart:
+            sum_one(terms, n, shift, peak, False, True, True, NULL, NULL, states)
+        else:
+            sum_one(terms, n, shift, peak, False, True, False, NULL, NULL, states)
+    elif apart:
+        sum_one(terms, n, shift, peak, True, False, True, NULL, NULL, states)
+    else:
+        sum_one(terms, n, shift, peak, True, False, False, NULL, NULL, states)
+    if apart and has_few(states.high[0]):
+        far_terms(terms, n, 0, True, splat(shift), splat(peak), states.high)
+
+
+cdef void sum_keep(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
+                   const States *states) noexcept nogil:
+    if is_plain(terms) and shift == 0:
+        sum_one(terms, n, 0, 0, False, True, False, <real *> high, <real *> low, states)
+    else:
+        sum_one(terms, n, <real> shift, 0, True, False, False, <real *> high, <real *> low, states)
+
+
+cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec shift, vec peak, bint exact, bint apart,
+                            const States *states) noexcept nogil:
+    # One vector of columns: all its positions at once, in L1.
+    cdef dvec high[SPREAD * HALVES_BOUND]
+    cdef dvec low[SPREAD * HALVES_BOUND]
+    cdef dvec size[SPREAD * HALVES_BOUND]
+    cdef dvec joined[SPREAD]
+    cdef dvec joined_low[SPREAD]
+    cdef dvec joined_size[SPREAD]
+    cdef vec total, rest, ones
+    cdef real shifts[LANES_BOUND]
+    cdef double doubles[LANES_BOUND]
+    cdef Py_ssize_t k, row, first = 0, p
+    cdef int count, which
+    for k in range(WIDTH * HALVES):
+        high[k] = low[k] = size[k] = dsplat(0)
+    while first < n:
+        for p in range(WIDTH):
+            row = first + p
+            if row >= n:
+                break
+            count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+            eight_parts(terms, row, WIDTH, j, 0, shift, peak, count, not exact, exact, apart, NULL, NULL,
+                        &total, &rest, &ones)
+            add_parts(total, rest, ones, high + p * HALVES, low + p * HALVES, size + p * HALVES)
+        first += TREE * WIDTH
+    store(shifts, shift)
+    for k in range(LANES):
+        doubles[k] = shifts[k]
+    for which in range(HALVES):
+        for p in range(WIDTH):
+            joined[p] = high[p * HALVES + which]
+            joined_low[p] = low[p * HALVES + which]
+            joined_size[p] = size[p * HALVES + which]
+        join(joined, joined_low, joined_low, joined_size, WIDTH, REAL_BITS == 64, False, True)
+        keep_columns(states, j + which * DLANES, dload(doubles + which * DLANES), joined[0],
+                     joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), joined_size[0])
+
+
+cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *shift, const double *peak,
+                      bint apart, const States *states) noexcept nogil:
+    cdef real shifts[TILE]
+    cdef real peaks[TILE]
+    cdef double far[LANES_BOUND]
+    cdef vec c, m
+    cdef bint few
+    cdef Py_ssize_t v, j, k
+    for k in range(width):
+        shifts[k] = <real> shift[k]
+        peaks[k] = <real> peak[k]
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        c = load(shifts + j)
+        m = load(peaks + j)
+        if is_plain(terms) and all_set(c == splat(0)):
+            if apart:
+                sum_vector(terms, n, j, c, m, True, True, states)
+            else:
+                sum_vector(terms, n, j, c, m, True, False, states)
+        else:
+            sum_vector(terms, n, j, c, m, False, apart, states)
+        few = False
+        for k in range(LANES):
+            far[k] = 0
+            few = few or (apart and has_few(states.high[j + k]))
+        if few:
+            far_terms(terms, n, j, False, c, m, far)
+            for k in range(LANES):
+                if has_few(states.high[j + k]):
+                    states.high[j + k] += far[k]
+
+
+cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec peak,
+                    double *total) noexcept nogil:
+    # Terms below the range of fine_power, lane by lane: they count where there is nothing else beside
+    # the peak.
+    cdef Tail tail
+    cdef real d[LANES_BOUND]
+    cdef vec x, lost
+    cdef Py_ssize_t i = 0, k
+    while i < n:
+        if along and n - i < LANES:
+            pad_terms(terms, i, n - i, LANES, &tail)
+            x = exponent(&tail.terms, 0, 0, True, &lost)
+        elif along:
+            x = exponent(terms, 0, i, True, &lost)
+        else:
+            x = exponent(terms, i, j, True, &lost)
+        x = pick(x == peak, splat(0), difference(x, shift, False, &lost))
+        if not all_set((x >= splat(lowest())) | (x < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0)))):
+            store(d, x)
+            for k in range(LANES):
+                if d[k] < lowest():
+                    total[0 if along else k] += exp(d[k])
+        i += LANES if along else 1
+
+
+cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
+              const States *states) noexcept nogil:
+    if width == 0:
+        sum_row(terms, n, <real> shift[0], <real> peak[0], map == LOG_SOFTMAX, states)
+    else:
+        sum_columns(terms, n, width, shift, peak, map == LOG_SOFTMAX, states)
+
+
+cdef inline vec lower(vec x, vec bottom) noexcept nogil:
+    # The least exponent but -inf.
+    return at_most(bottom, pick(x == splat(<real> -INFINITY), bottom, x))
+
+
+cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *target, double *bottom) noexcept nogil:
+    cdef vec most[4]
+    cdef vec least[4]
+    cdef vec x, lost, nothing = splat(<real> -INFINITY)
+    cdef Tail tail
+    cdef bint plain = is_plain(terms)
+    cdef Py_ssize_t i = 0, j, v, row, k
+    if width == 0:
+        for k in range(4):
+            most[k] = nothing
+            least[k] = splat(<real> INFINITY)
+        while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
+            for k in range(4):
+                x = load(<const real *> terms.a + i + k * LANES)
+                most[k] = at_least(most[k], x)
+                least[k] = lower(x, least[k])
+            i += 4 * LANES
+        while i < n:
+            j = i
+            if n - i < LANES:
+                pad_terms(terms, i, n - i, LANES, &tail)
+                terms = &tail.terms
+                j = 0
+            x = exponent(terms, 0, j, True, &lost)
+            most[0] = at_least(x, most[0])
+            least[0] = lower(x, least[0])
+            i += LANES
+        most[0] = at_least(at_least(most[0], most[1]), at_least(most[2], most[3]))
+        least[0] = at_most(at_most(least[0], least[1]), at_most(least[2], least[3]))
+        target[0] = lane(most[0], 0)
+        bottom[0] = lane(least[0], 0)
+        for k in range(1, LANES):
+            target[0] = max(target[0], lane(most[0], k))
+            bottom[0] = min(bottom[0], lane(least[0], k))
+        return
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        most[0] = nothing
+        for row in range(n):
+            if plain:
+                most[0] = at_least(load(<const real *> terms.a + row * terms.a_step + j), most[0])
+            else:
+                most[0] = at_least(exponent(terms, row, j, True, &lost), most[0])
+        for k in range(LANES):
+            target[j + k] = lane(most[0], k)
+
+
+cdef void settle(const States *states, Py_ssize_t count, Map map, const double *peak,
+                 double *first, double *second) noexcept nogil:
+    cdef dvec total, error, low, result, more
+    cdef double scale
+    cdef Py_ssize_t i
+    if map == LOG_SOFTMAX:
+        for i in range(count):
+            if states.shift[i] != peak[i]:
+                scale = exp(states.shift[i] - peak[i])
+                states.high[i] *= scale
+                states.low[i] *= scale
+    i = 0
+    while i < count:
+        two_sum(dload(states.high + i), dload(states.size + i) if map == LOG_SOFTMAX else dsplat(0), &total, &error)
+        low = error + dload(states.low + i)
+        error = total + low
+        low = (total - error) + low
+        total = error
+        if map == SOFTMAX:
+            result = dsplat(1) / total
+            more = (residual(dsplat(1), result, total) - result * low) * result
+        else:
+            result = dpick(total - total == dsplat(0), log_pair(total, low, dsplat(0)), total)
+            more = dsplat(0)
+        if REAL_BITS == 32:    # what float cannot hold
+            error = as_float(result)
+            more = more + (result - error)
+            result = error
+        dstore(first + i, result)
+        dstore(second + i, more)
+        i += DLANES
+
+
+cdef inline vec share(vec high, vec low, vec first, vec second) noexcept nogil:
+    # (high + low) (first + second), rounded once.
+    return high * first + (low * first + high * second)
+
+
+cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil:
+    # exp(d + lost) first, where exp alone is below the range of fine_power: exp(d - middle) times first
+    # times exp(middle), of which the last product may be subnormal.
+    cdef vec high, low, middle = splat(<real> (-63.0 if REAL_BITS == 32 else -700.0))
+    cdef vec rest, error
+    cdef vec enough = at_least(d, splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)))
+    vtwo_sum(enough, splat(0) - middle, &rest, &error)
+    fine_term(rest, lost + error, &high, &low)
+    rest = share(high, low, first, second)
+    fine_term(middle, splat(0), &high, &low)
+    rest = rest * high + rest * low
+    return pick(d < splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)), splat(0), rest)
+
+
+cdef inline vec one_answer(vec x, vec lost, vec shift, vec first, vec second, Map map, bint exact) noexcept nogil:
+    cdef vec high, low, y, error, d = difference(x, shift, exact, &lost)
+    if map == LOG_SOFTMAX:
+        vtwo_sum(d, splat(0) - first, &y, &error)
+        y = y + (error + (lost - second))
+        return pick(d - d == splat(0), y, d)
+    fine_term(d, lost, &high, &low)
+    y = share(high, low, first, second)
+    if all_set(d >= splat(lowest())):
+        return y
+    return pick(d < splat(lowest()), far_share(d, lost, first, second), y)
+
+
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift, real first,
+                           real second, real *out) noexcept nogil:
+    cdef Tail tail
+    cdef real edge[LANES_BOUND]
+    cdef vec x, y, lost
+    cdef Py_ssize_t i = 0, j, k
+    while i < n:
+        j = i
+        if n - i < LANES:
+            pad_terms(terms, i, n - i, LANES, &tail)
+            terms = &tail.terms
+            j = 0
+        x = exponent(terms, 0, j, general, &lost)
+        y = one_answer(x, lost, splat(shift), splat(first), splat(second), map, exact)
+        if n - i >= LANES:
+            store(out + i, y)
+        else:
+            store(edge, y)
+            for k in range(n - i):
+                out[i + k] = edge[k]
+        i += LANES
+
+
+cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Map map,
+                          const real *shift, const real *first, const real *second) noexcept nogil:
+    cdef vec lost
+    cdef vec x = exponent(terms, row, j, True, &lost)
+    return one_answer(x, lost, load(shift + j), load(first + j), load(second + j), map, False)
+
+
+cdef inline void write_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
+                               const real *shift, const real *first, const real *second,
+                               real *out, Py_ssize_t out_step) noexcept nogil:
+    cdef vec last
+    cdef Py_ssize_t j, row, edge = width - LANES
+    for row in range(n):
+        # The last vector steps back over columns that others write too: out may be the input itself.
+        last = answer_at(terms, row, edge, map, shift, first, second)
+        j = 0
+        while j + LANES < width:
+            store(out + row * out_step + j, answer_at(terms, row, j, map, shift, first, second))
+            j += LANES
+        store(out + row * out_step + edge, last)
+
+
+cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift,
+                const double *first, const double *second, void *start, Py_ssize_t out_step) noexcept nogil:
+    cdef real shifts[TILE]
+    cdef real firsts[TILE]
+    cdef real seconds[TILE]
+    cdef real *out = <real *> start
+    cdef Py_ssize_t k
+    for k in range(max(width, 1)):
+        shifts[k] = <real> shift[k]
+        firsts[k] = <real> first[k]
+        seconds[k] = <real> second[k]
+    if width == 0 and map == LOG_SOFTMAX:
+        write_row(terms, n, LOG_SOFTMAX, True, False, shifts[0], firsts[0], seconds[0], out)
+    elif width == 0 and is_plain(terms) and shifts[0] == 0:
+        write_row(terms, n, SOFTMAX, False, True, shifts[0], firsts[0], seconds[0], out)
+    elif width == 0:
+        write_row(terms, n, SOFTMAX, True, False, shifts[0], firsts[0], seconds[0], out)
+    elif map == SOFTMAX:
+        write_columns(terms, n, width, SOFTMAX, shifts, firsts, seconds, out, out_step)
+    else:
+        write_columns(terms, n, width, LOG_SOFTMAX, shifts, firsts, seconds, out, out_step)
+
+
+cdef void scale(const void *kept_high, const void *kept_low, Py_ssize_t n, double first, double second,
+                void *target) noexcept nogil:
+    cdef const real *high = <const real *> kept_high
+    cdef const real *low = <const real *> kept_low
+    cdef real *out = <real *> target
+    cdef real edge_high[LANES_BOUND]
+    cdef real edge_low[LANES_BOUND]
+    cdef vec f = splat(<real> first), s = splat(<real> second)
+    cdef Py_ssize_t i = 0, k
+    while i + LANES <= n:
+        store(out + i, share(load(high + i), load(low + i), f, s))
+        i += LANES
+    if i < n:
+        pad(high + i, n - i, LANES, 0, edge_high)
+        pad(low + i, n - i, LANES, 0, edge_low)
+        store(edge_high, share(load(edge_high), load(edge_low), f, s))
+        for k in range(n - i):
+            out[i + k] = edge_high[k]
+
+
 # --- finish, transpose ------------------------------------------------------------------------------------
 
 cdef bint finish(const States *states, Py_ssize_t count, double near, double cancelled,
@@ -897,17 +1439,23 @@ kernels.fold_columns = fold_columns
 kernels.short_row = short_row
 kernels.short_columns = short_columns
 kernels.finish = finish
+kernels.peak = peak
+kernels.sum = sum
+kernels.sum_keep = sum_keep
+kernels.scale = scale
+kernels.settle = settle
+kernels.write = write
 kernels.transpose = transpose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
 
 
 # Doors for the tests: the elementary functions alone, lane by lane.
 
-def exp(const real[:] x, real[:] out):
+def exp_terms(const real[:] x, real[:] out):
     """out[i] = exp(x[i]) as the FAST fold computes it."""
     cdef Py_ssize_t i
     for i in range(x.shape[0]):
-        out[i] = lane(fast_term(splat(x[i]), splat(0), False), 0)
+        out[i] = lane(fast_term(splat(x[i]), splat(0), splat(0), False, False), 0)
 
 
 def exp_pair(const double[:] x, double[:] high, double[:] low):
@@ -915,7 +1463,7 @@ def exp_pair(const double[:] x, double[:] high, double[:] low):
     cdef Py_ssize_t i
     cdef dvec h, l
     for i in range(x.shape[0]):
-        double_term(dsplat(x[i]), dsplat(0), dsplat(0), False, True, &h, &l)
+        double_term(dsplat(x[i]), dsplat(0), dsplat(0), dsplat(0), False, True, &h, &l)
         high[i] = dlane(h, 0)
         low[i] = dlane(l, 0)
 

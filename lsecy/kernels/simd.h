@@ -346,6 +346,14 @@ INLINE dvec half(vec x, int which) {
 #endif
 }
 #endif
+/* Rounded to the element type. */
+#if REAL_BITS == 64
+INLINE dvec as_float(dvec x) { return x; }
+#elif VECTOR_BYTES == 0
+INLINE dvec as_float(dvec x) { return (dvec)(real)x; }
+#else
+INLINE dvec as_float(dvec x) { return __builtin_convertvector(__builtin_convertvector(x, half_vec), dvec); }
+#endif
 /* DLANES elements starting at p, in double. */
 #if REAL_BITS == 64
 INLINE dvec load_double(const real *p) { return load(p); }
@@ -360,6 +368,67 @@ INLINE dvec load_double(const real *p) {
     half_vec part;
     memcpy(&part, p, sizeof part);
     return __builtin_convertvector(part, dvec);
+}
+#endif
+
+/* Lanes whose byte is not zero. */
+#if VECTOR_BYTES
+#define BYTES_SET(name, ivec, lanes)                                      \
+    INLINE ivec name(const char *p) {                                     \
+        typedef signed char bytes __attribute__((vector_size(lanes)));    \
+        bytes b;                                                          \
+        memcpy(&b, p, sizeof b);                                          \
+        return __builtin_convertvector(b, ivec) != (ivec){0};             \
+    }
+BYTES_SET(bytes_set, ivec, LANES)
+BYTES_SET(dbytes_set, divec, DLANES)
+#else
+INLINE ivec bytes_set(const char *p) { return *p ? ~(ivec)0 : 0; }
+INLINE divec dbytes_set(const char *p) { return *p ? ~(divec)0 : 0; }
+#endif
+
+/* c - a * b, rounded once but for a second rounding in the last bits of double. */
+#if REAL_BITS == 64
+INLINE vec vresidual(vec c, vec a, vec b) { return residual(c, a, b); }
+#elif VECTOR_BYTES == 64
+INLINE vec vresidual(vec c, vec a, vec b) { return (vec)_mm512_fnmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+#elif VECTOR_BYTES == 32 && defined(__FMA__)
+INLINE vec vresidual(vec c, vec a, vec b) { return (vec)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+#elif VECTOR_BYTES == 0
+INLINE vec vresidual(vec c, vec a, vec b) { return (vec)((dvec)c - (dvec)a * (dvec)b); }
+#else /* the product of two floats is exact in double */
+INLINE vec vresidual(vec c, vec a, vec b) {
+    half_vec parts[2];
+    for (int k = 0; k < 2; k++) parts[k] = __builtin_convertvector(half(c, k) - half(a, k) * half(b, k), half_vec);
+    vec r;
+    memcpy(&r, parts, sizeof r);
+    return r;
+}
+#endif
+
+/* The power of two whose biased exponent a rounding left in the low bits of z. */
+#if REAL_BITS == 64
+#define PLAIN_ROUNDING (0x1.8p52 + 1023)
+#define LN2_HIGH LN2_HIGH_DOUBLE
+#define LN2_LOW LN2_LOW_DOUBLE
+INLINE vec power_of(vec z) { return from_bits(bits_of(z) << 52); }
+#else
+#define PLAIN_ROUNDING FLOAT_ROUNDING
+#define LN2_HIGH LN2_HIGH_FLOAT
+#define LN2_LOW LN2_LOW_FLOAT
+INLINE vec power_of(vec z) { return from_bits(bits_of(z) << 23); }
+#endif
+#if LANES == DLANES
+INLINE int all_set(ivec mask) { return dall((divec)mask); }
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+INLINE int all_set(ivec mask) { return _mm256_movemask_ps((__m256)mask) == 0xff; }
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+INLINE int all_set(ivec mask) { return _mm_movemask_ps((__m128)mask) == 0xf; }
+#else
+INLINE int all_set(ivec mask) {
+    divec both;
+    memcpy(&both, &mask, sizeof both); /* two lanes of float make one of double */
+    return dall(both & (both << 32));
 }
 #endif
 

@@ -29,9 +29,18 @@ cdef extern from "simd.h" nogil:
     bint dany(divec mask)
     bint dall(divec mask)
     vec at_least(vec x, vec y)
+    vec at_most(vec x, vec y)
     dvec dat_least(dvec x, dvec y)
     vec magnitude(vec x)
     dvec dmagnitude(dvec x)
+    ivec bytes_set(const char *p)
+    divec dbytes_set(const char *p)
+    vec vresidual(vec c, vec a, vec b)
+    vec power_of(vec z)
+    bint all_set(ivec mask)
+    const real PLAIN_ROUNDING
+    const real LN2_HIGH
+    const real LN2_LOW
     vec in_range(vec x)
     vec term_in_range(vec x, vec z, vec k)
     dvec dterm_in_range(dvec x, dvec z, dvec k)
@@ -48,6 +57,7 @@ cdef extern from "simd.h" nogil:
     void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent)
     dvec residual(dvec c, dvec a, dvec b)
     dvec half(vec x, int which)
+    dvec as_float(dvec x)
     dvec lookup(const double *table, dvec z)
     void prefetch(const void *p)
     vec evens(vec a, vec b)

@@ -17,7 +17,7 @@ cdef struct States:
 # How carefully a block is folded.
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
-    SHORT     # rows of at most SHORT_ROW elements and their weights: computed in double outright
+    SHORT     # rows of at most SHORT_ROW elements that are not plain: computed in double outright
     EXACT     # pairs of doubles throughout: about 2^-56
 
 cdef enum:
@@ -26,17 +26,35 @@ cdef enum:
     BLOCK_BYTES = 8 * 2048
     TILE = 64         # rows finished together; columns of a panel
 
+# The elements of a block: exponents scale * a + logb and weights b, of which some are left out.
+# Steps lead from row to row of a panel of columns, in elements; a row of its own has none.
+cdef struct Terms:
+    const void *a
+    Py_ssize_t a_step
+    const void *b            # weights, or NULL
+    const void *logb         # log-weights, or NULL; never both
+    Py_ssize_t b_step        # of the weights of either kind
+    Py_ssize_t b_inner       # 0 where all columns share a row's weight, else 1
+    const char *kept         # a byte each, 0 for what is left out; or NULL
+    Py_ssize_t kept_step
+    Py_ssize_t kept_inner
+    double scale
+
+cdef inline bint is_plain(const Terms *terms) noexcept nogil:
+    return terms.b == NULL and terms.logb == NULL and terms.kept == NULL and terms.scale == 1
+
+cdef enum Map:
+    SOFTMAX
+    LOG_SOFTMAX
+
 cdef struct Kernels:
     int lanes
-    # Folds `n` neighbouring elements into state `place`.  b may be NULL.
-    void (*fold_row)(const void *a, const void *b, Py_ssize_t n, Care care,
-                     const States *states, Py_ssize_t place) noexcept nogil
+    # Folds `n` neighbouring elements into state `place`.
+    void (*fold_row)(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil
     # Folds `n` rows of `width` neighbouring columns (lanes <= width <= TILE) into `width` states.
-    # Strides in elements; b_inner is 0 or 1.
-    void (*fold_columns)(const void *a, Py_ssize_t a_step, const void *b, Py_ssize_t b_step,
-                         Py_ssize_t b_inner, Py_ssize_t n, Py_ssize_t width, Care care,
+    void (*fold_columns)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
-    # The answers of one row, or of `width` columns, of at most SHORT_ROW elements without weights.
+    # The answers of one row, or of `width` columns, of at most SHORT_ROW plain elements.
     double (*short_row)(const void *a, Py_ssize_t n) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           double *value) noexcept nogil
@@ -45,6 +63,27 @@ cdef struct Kernels:
     # shift 0, or |state| < cancelled * size.
     bint (*finish)(const States *states, Py_ssize_t count, double near, double cancelled,
                    double *value, double *sign) noexcept nogil
+    # softmax and log_softmax (their terms have no b).  A row has width 0, a panel its columns.
+    #   peak    the largest kept exponent, -inf for none (a NaN may be passed over); for a row also the
+    #           least one but -inf
+    #   sum     states under `shift`: high + low the sum of all terms; for log_softmax without those
+    #           that are the peak, whose number is `size`
+    #   settle  first + second: 1 / total for softmax, log(total) - peak for log_softmax; NaN where
+    #           there is no such row.  Whole vectors of up to eight are read and written.
+    #   write   the elements, `out_step` apart from row to row; `shift` is the peak for log_softmax
+    #   sum_keep, scale   sum and write for a row of softmax whose terms are kept in between, in two
+    #           parts: no exponent but -inf may lie more than 87 (float64 708) below the shift
+    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *bottom) noexcept nogil
+    void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
+                const States *states) noexcept nogil
+    void (*settle)(const States *states, Py_ssize_t count, Map map, const double *peak,
+                   double *first, double *second) noexcept nogil
+    void (*write)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift,
+                  const double *first, const double *second, void *out, Py_ssize_t out_step) noexcept nogil
+    void (*sum_keep)(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
+                     const States *states) noexcept nogil
+    void (*scale)(const void *high, const void *low, Py_ssize_t n, double first, double second,
+                  void *out) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
