@@ -178,6 +178,7 @@ cdef enum Phase:
     FOLD      # into states
     PEAK      # of a map: the largest exponents, into the states' shifts
     SUM       # of a map: states under `shift`
+    COARSE    # the same, with an error that 1 and more can bear
     KEEP      # the same, and the terms to `out` and `rest`
     WRITE     # of a map: its elements
     SCALE     # of a map: its elements from the terms that were kept
@@ -431,6 +432,8 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
         kernels.peak(&terms, count, width, states.shift, states.high)
     elif look.phase == SUM:
         kernels.sum(&terms, count, width, look.map, look.shift, look.peak, states)
+    elif look.phase == COARSE:
+        kernels.sum_coarse(&terms, count, width, states)
     elif look.phase == KEEP:
         kernels.sum_keep(&terms, count, look.shift[0], at(problem, look.out, row.out + start),
                          at(problem, look.rest, start), states)
@@ -457,7 +460,7 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
         if look.phase == PEAK:
             into.shift[place + k] = max(into.shift[place + k], source.shift[other + k])
             into.high[place + k] = min(into.high[place + k], source.high[other + k])
-        elif look.phase == FOLD or look.phase == SUM or look.phase == KEEP:
+        elif look.phase == FOLD or look.phase == SUM or look.phase == COARSE or look.phase == KEEP:
             merge(into, place + k, source, other + k)
 
 
@@ -992,7 +995,8 @@ cdef int map_rows(const Problem *problem, Map map, void *out) except -1:
 
 cdef void map_whole(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
     cdef Known known
-    cdef States states = states_of(&known.room)
+    cdef Room room
+    cdef States states = states_of(&known.room), coarse = states_of(&room)
     cdef Look look = map_look(map, &known, out)
     cdef double rest[BLOCK_DOUBLES]
     look_whole(problem, row, width, &look, &states)
@@ -1001,7 +1005,15 @@ cdef void map_whole(const Problem *problem, Row row, Py_ssize_t width, Map map, 
     if may_keep(problem, map, &known, states.high[0]):
         look.rest = rest if problem.n <= block_length(problem.bits) else malloc(problem.n * (problem.bits // 8))
     look.phase = SUM if look.rest == NULL else KEEP
-    look_whole(problem, row, width, &look, &states)
+    if may_be_coarse(problem, width, map, &known):
+        look.phase = COARSE
+        look_whole(problem, row, width, &look, &coarse)
+        look.phase = SUM
+        if not all_clear(width, &known, &coarse):
+            look_whole(problem, row, width, &look, &states)
+        take_clear(width, &known, &coarse, &states)
+    else:
+        look_whole(problem, row, width, &look, &states)
     settle_sums(problem, width, map, &known)
     if map != SOFTMAX:
         look.shift = known.peak
@@ -1016,12 +1028,21 @@ cdef void map_whole(const Problem *problem, Row row, Py_ssize_t width, Map map, 
 cdef void map_long(Job *job) noexcept nogil:
     # The same with tasks that are shared out.
     cdef Known known
-    cdef States states = states_of(&known.room)
+    cdef Room room
+    cdef States states = states_of(&known.room), coarse = states_of(&room)
     job.look = map_look(job.map, &known, job.out)
     look_tasks(job, &states)
     choose_shifts(job.problem, job.width, job.map, &known)
-    job.look.phase = SUM
-    look_tasks(job, &states)
+    if may_be_coarse(job.problem, job.width, job.map, &known):
+        job.look.phase = COARSE
+        look_tasks(job, &coarse)
+        job.look.phase = SUM
+        if not all_clear(job.width, &known, &coarse):
+            look_tasks(job, &states)
+        take_clear(job.width, &known, &coarse, &states)
+    else:
+        job.look.phase = SUM
+        look_tasks(job, &states)
     settle_sums(job.problem, job.width, job.map, &known)
     if job.map != SOFTMAX:
         job.look.shift = known.peak
@@ -1052,6 +1073,40 @@ cdef inline void choose_shifts(const Problem *problem, Py_ssize_t width, Map map
         known.peak[k] = known.room.shift[k]
         near = fabs(known.peak[k]) < 32 and (map == SOFTMAX or problem.bits == 32)
         known.shift[k] = 0 if near else known.peak[k]
+
+
+# An answer of log_softmax that is 1 or more in magnitude bears the error of logsumexp's first look.  The
+# smallest is log(total) - peak: where it is at least 1 a coarse sum serves for the whole row.
+
+cdef inline bint may_be_coarse(const Problem *problem, Py_ssize_t width, Map map, const Known *known) noexcept nogil:
+    cdef Py_ssize_t k
+    if map == SOFTMAX or problem.bits == 64 or not problem.plain or problem.n <= SHORT_ROW:
+        return False
+    for k in range(width):
+        if known.shift[k] == 0:
+            return True
+    return False
+
+
+cdef inline bint is_clear(const Known *known, const States *coarse, Py_ssize_t k) noexcept nogil:
+    # Asked of each column alone, so that its bits are its own.
+    return known.shift[k] == 0 and coarse.high[k] >= exp(known.peak[k] + 1) and coarse.high[k] <= 1e30
+
+
+cdef inline bint all_clear(Py_ssize_t width, const Known *known, const States *coarse) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(width):
+        if not is_clear(known, coarse, k):
+            return False
+    return True
+
+
+cdef inline void take_clear(Py_ssize_t width, const Known *known, const States *coarse,
+                            const States *states) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(width):
+        if is_clear(known, coarse, k):
+            copy_state(states, k, coarse, k)
 
 
 cdef inline bint may_keep(const Problem *problem, Map map, const Known *known, double bottom) noexcept nogil:

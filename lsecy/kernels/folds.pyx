@@ -912,15 +912,17 @@ cdef inline vec difference(vec x, vec shift, bint exact, vec *lost) noexcept nog
     return d
 
 
-cdef inline void fine_term(vec d, vec lost, vec *high, vec *low) noexcept nogil:
-    # exp(d + lost) = high + low; 0 below the range of fine_power.
+cdef inline void fine_term(vec d, vec lost, bint exact, vec *high, vec *low) noexcept nogil:
+    # exp(d + lost) = high + low; 0 below the range of fine_power, if exact only a little below.
     cdef vec r, w, power, q, one
-    cdef ivec gone = d < splat(lowest())
-    fine_power(d, lost, &r, &w, &power)
+    fine_power(d, lost, exact, &r, &w, &power)
     q = r + w
     one = splat(1) + q
-    high[0] = pick(gone, splat(0), one * power)
-    low[0] = pick(gone, splat(0), ((r - q) + w + (q - (one - splat(1)))) * power)
+    high[0] = one * power
+    low[0] = (q - (one - splat(1))) * power
+    if not exact:
+        high[0] = pick(d < splat(lowest()), splat(0), high[0])
+        low[0] = pick(d < splat(lowest()), splat(0), low[0])
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
@@ -937,7 +939,7 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             h[s] = splat(0)
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-        fine_term(difference(x, shift, exact, &lost), lost, h + s, &l)
+        fine_term(difference(x, shift, exact, &lost), lost, exact, h + s, &l)
         if keep_high != NULL:
             store(keep_high + s * j_apart, h[s])
             store(keep_low + s * j_apart, l)
@@ -1012,6 +1014,7 @@ cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real peak, bint 
     else:
         sum_one(terms, n, shift, peak, True, False, False, NULL, NULL, states)
     if apart and has_few(states.high[0]):
+        sum_one(terms, n, shift, peak, True, False, True, NULL, NULL, states)    # exactly the range
         far_terms(terms, n, 0, True, splat(shift), splat(peak), states.high)
 
 
@@ -1067,6 +1070,8 @@ cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
     cdef real shifts[TILE]
     cdef real peaks[TILE]
     cdef double far[LANES_BOUND]
+    cdef double known[LANES_BOUND]
+    cdef double known_low[LANES_BOUND]
     cdef vec c, m
     cdef bint few
     cdef Py_ssize_t v, j, k
@@ -1089,10 +1094,17 @@ cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
             far[k] = 0
             few = few or (apart and has_few(states.high[j + k]))
         if few:
+            for k in range(LANES):
+                known[k] = states.high[j + k]
+                known_low[k] = states.low[j + k]
+            sum_vector(terms, n, j, c, m, False, True, states)    # exactly the range
             far_terms(terms, n, j, False, c, m, far)
             for k in range(LANES):
-                if has_few(states.high[j + k]):
+                if has_few(known[k]):
                     states.high[j + k] += far[k]
+                else:
+                    states.high[j + k] = known[k]
+                    states.low[j + k] = known_low[k]
 
 
 cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec peak,
@@ -1126,6 +1138,20 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         sum_row(terms, n, <real> shift[0], <real> peak[0], map == LOG_SOFTMAX, states)
     else:
         sum_columns(terms, n, width, shift, peak, map == LOG_SOFTMAX, states)
+
+
+cdef void sum_coarse(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const States *states) noexcept nogil:
+    cdef real zeros[TILE]
+    cdef Py_ssize_t k
+    if width == 0:
+        fast_row(terms, n, 0, False, states, 0)
+        states.size[0] = 0
+        return
+    for k in range(width):
+        zeros[k] = 0
+    fast_columns(terms, n, width, zeros, False, states)
+    for k in range(width):
+        states.size[k] = 0
 
 
 cdef inline vec lower(vec x, vec bottom) noexcept nogil:
@@ -1225,20 +1251,28 @@ cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil
     cdef vec rest, error
     cdef vec enough = at_least(d, splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)))
     vtwo_sum(enough, splat(0) - middle, &rest, &error)
-    fine_term(rest, lost + error, &high, &low)
+    fine_term(rest, lost + error, False, &high, &low)
     rest = share(high, low, first, second)
-    fine_term(middle, splat(0), &high, &low)
+    fine_term(middle, splat(0), True, &high, &low)
     rest = rest * high + rest * low
     return pick(d < splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)), splat(0), rest)
 
 
 cdef inline vec one_answer(vec x, vec lost, vec shift, vec first, vec second, Map map, bint exact) noexcept nogil:
-    cdef vec high, low, y, error, d = difference(x, shift, exact, &lost)
+    cdef vec high, low, y, error, d
+    cdef dvec parts[2]
+    cdef int which
+    if map == LOG_SOFTMAX and REAL_BITS == 32:    # double has room for all digits
+        for which in range(HALVES):
+            parts[which] = ((half(x, which) - half(shift, which)) + half(lost, which)) - (
+                half(first, which) + half(second, which))
+        return joined(parts[0], parts[HALVES - 1])
+    d = difference(x, shift, exact, &lost)
     if map == LOG_SOFTMAX:
         vtwo_sum(d, splat(0) - first, &y, &error)
         y = y + (error + (lost - second))
         return pick(d - d == splat(0), y, d)
-    fine_term(d, lost, &high, &low)
+    fine_term(d, lost, exact, &high, &low)
     y = share(high, low, first, second)
     if all_set(d >= splat(lowest())):
         return y
@@ -1301,7 +1335,9 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         shifts[k] = <real> shift[k]
         firsts[k] = <real> first[k]
         seconds[k] = <real> second[k]
-    if width == 0 and map == LOG_SOFTMAX:
+    if width == 0 and map == LOG_SOFTMAX and is_plain(terms):
+        write_row(terms, n, LOG_SOFTMAX, False, False, shifts[0], firsts[0], seconds[0], out)
+    elif width == 0 and map == LOG_SOFTMAX:
         write_row(terms, n, LOG_SOFTMAX, True, False, shifts[0], firsts[0], seconds[0], out)
     elif width == 0 and is_plain(terms) and shifts[0] == 0:
         write_row(terms, n, SOFTMAX, False, True, shifts[0], firsts[0], seconds[0], out)
@@ -1442,6 +1478,7 @@ kernels.finish = finish
 kernels.peak = peak
 kernels.sum = sum
 kernels.sum_keep = sum_keep
+kernels.sum_coarse = sum_coarse
 kernels.scale = scale
 kernels.settle = settle
 kernels.write = write

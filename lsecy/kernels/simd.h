@@ -346,6 +346,23 @@ INLINE dvec half(vec x, int which) {
 #endif
 }
 #endif
+/* What `half` takes apart. */
+#if REAL_BITS == 64
+INLINE vec joined(dvec first, dvec second) { return (void)second, first; }
+#elif VECTOR_BYTES == 0
+INLINE vec joined(dvec first, dvec second) { return (void)second, (vec)first; }
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+INLINE vec joined(dvec first, dvec second) {
+    return (vec)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
+}
+#else
+INLINE vec joined(dvec first, dvec second) {
+    half_vec parts[2] = {__builtin_convertvector(first, half_vec), __builtin_convertvector(second, half_vec)};
+    vec r;
+    memcpy(&r, parts, sizeof r);
+    return r;
+}
+#endif
 /* Rounded to the element type. */
 #if REAL_BITS == 64
 INLINE dvec as_float(dvec x) { return x; }

@@ -58,6 +58,7 @@ cdef extern from "simd.h" nogil:
     dvec residual(dvec c, dvec a, dvec b)
     dvec half(vec x, int which)
     dvec as_float(dvec x)
+    vec joined(dvec first, dvec second)
     dvec lookup(const double *table, dvec z)
     void prefetch(const void *p)
     vec evens(vec a, vec b)

@@ -82,6 +82,8 @@ cdef struct Kernels:
                   const double *first, const double *second, void *out, Py_ssize_t out_step) noexcept nogil
     void (*sum_keep)(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
                      const States *states) noexcept nogil
+    #   sum_coarse   sum for log_softmax of plain terms under shift 0, with the error of logsumexp's first look
+    void (*sum_coarse)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const States *states) noexcept nogil
     void (*scale)(const void *high, const void *low, Py_ssize_t n, double first, double second,
                   void *out) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
