@@ -599,12 +599,11 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
     if accepted_lane(states, place, n):
         return
     while i < n:
-        k = i
         if n - i < LANES:
             pad_terms(terms, i, n - i, LANES, &tail)
-            terms = &tail.terms
-            k = 0
-        x = fetch(terms, 0, k, &lost, &b)
+            x = fetch(&tail.terms, 0, 0, &lost, &b)
+        else:
+            x = fetch(terms, 0, i, &lost, &b)
         survey(x, b, terms.b != NULL, &peak, &special)
         i += LANES
     for k in range(LANES):
