@@ -4,6 +4,7 @@ The map of the house; calls go downhill only::
 
     _reductions.pyx      logsumexp, logmeanexp: signature, docstring, the way down
     _maps.pyx            softmax, log_softmax
+    _ufuncs.pyx          logaddexp and its kin, NumPy ufuncs: loops straight over kernels/pairs.pyx
       |-> _arguments.pyx     what is asked: arrays, dtype, axis, weights -> normal form; every user error
       `-> _drivers.pyx       how the work is shared out: blocks, threads, order of merging
             |-> _threads.pyx     the one door to OpenMP
@@ -26,15 +27,21 @@ from lsecy._config import __version__, show_config
 from lsecy._maps import log_softmax, softmax
 from lsecy._reductions import logmeanexp, logsumexp
 from lsecy._threads import get_num_threads, set_num_threads, threads
+from lsecy._ufuncs import log1mexp, log1pexp, logaddexp, logsubexp, signed_logsubexp
 
 __all__ = [
     "__version__",
     "get_num_threads",
+    "log1mexp",
+    "log1pexp",
     "log_softmax",
+    "logaddexp",
     "logmeanexp",
+    "logsubexp",
     "logsumexp",
     "set_num_threads",
     "show_config",
+    "signed_logsubexp",
     "softmax",
     "threads",
 ]

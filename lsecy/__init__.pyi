@@ -4,15 +4,21 @@ from lsecy._config import __version__, show_config
 from lsecy._maps import log_softmax, softmax
 from lsecy._reductions import logmeanexp, logsumexp
 from lsecy._threads import get_num_threads, set_num_threads, threads
+from lsecy._ufuncs import log1mexp, log1pexp, logaddexp, logsubexp, signed_logsubexp
 
 __all__ = [
     "__version__",
     "get_num_threads",
+    "log1mexp",
+    "log1pexp",
     "log_softmax",
+    "logaddexp",
     "logmeanexp",
+    "logsubexp",
     "logsumexp",
     "set_num_threads",
     "show_config",
+    "signed_logsubexp",
     "softmax",
     "threads",
 ]

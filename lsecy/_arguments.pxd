@@ -45,10 +45,11 @@ cdef class Call:
     cdef object b
     cdef object mask
     cdef tuple shape         # of the result
-    cdef object type         # dtype of the result
+    cdef object type         # dtype of the result; None: that in which the plain path answers
     cdef object out          # the user's, or None
     cdef object target       # what a map is written to: out itself, where it can be
     cdef bint general        # complex or longdouble: for the plain path
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype)
+cdef int check_output(str function, out, Call asked) except -1

@@ -18,8 +18,9 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
     mark_axes(function, axis, len(shape), summed)
     asked.shape = result_shape(shape, summed, bool(keepdims))
     asked.out = out
-    for one in two_outputs(function, out) if return_sign and out is not None else (out,):
-        check_output(function, one, asked)
+    if out is not None:
+        for one in two_outputs(function, out) if return_sign else (out,):
+            check_output(function, one, asked)
     if not asked.general:
         split_axes(&asked.problem, shape, strides, False, summed)
         choose_inner(&asked.problem, False)
@@ -31,14 +32,11 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
     cdef Py_ssize_t strides[4][MOST_AXES]
     cdef Py_ssize_t size, k
     cdef Call asked
-    if b is not None and logb is None:
-        if np.ma.isMaskedArray(b):
-            where = np.logical_and(True if where is None else where, ~np.ma.getmaskarray(b))
-            b = b.data
-        b = as_array(function, "b", b)
-        logb = log_of_weights(function, b)
-        b = None
     asked = operands(function, "x", x, b, where, logb, scale, dtype)
+    if b is not None and not asked.general:
+        asked.b = log_of_weights(function, asked.b)
+        asked.problem.logarithmic = True
+        fill_operand(&asked.problem.b, asked.b, asked.problem.bits)
     asked.shape = common_shape(function, "x", asked, strides)
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
@@ -65,23 +63,25 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     problem.scale = as_scale(function, scale)
     weak = type(weights) is float or type(weights) is int or type(weights) is bool
     asked.mask = None if where is None else as_mask(function, where)
-    for value in (a, weights):
-        if value is not None and not cnp.PyArray_CheckExact(value) and np.ma.isMaskedArray(value):
-            kept = ~np.ma.getmaskarray(value)
-            asked.mask = kept if asked.mask is None else joined_masks(function, asked.mask, kept)
+    if not cnp.PyArray_CheckExact(a):
+        take_mask(function, asked, a)
+    if weights is not None and not cnp.PyArray_CheckExact(weights):
+        take_mask(function, asked, weights)
     asked.a = as_array(function, name, a)
     kind = element_type(function, name, asked.a)
     if weights is not None:
         asked.b = as_array(function, label, weights)
         if not weak:    # a Python number takes the type of the array, as in NumPy
             other = element_type(function, label, asked.b)
-            kind = kind if kind is other else np.result_type(kind, other)
+            kind = kind if kind is other else joined_type(asked.a.dtype, asked.b.dtype)
     asked.general = (kind is not FLOAT64 and kind is not FLOAT32 and kind is not FLOAT16
                      and (kind.kind == "c" or kind == LONGDOUBLE))
     asked.type = kind if dtype is None else output_type(function, dtype, kind)
     if asked.general:
+        if dtype is None:    # known when it is computed: log|z| is real, the sign of z is not
+            asked.type = None
         return asked
-    problem.bits = 64 if kind is FLOAT64 or asked.type == FLOAT64 else 32
+    problem.bits = 64 if kind is FLOAT64 or asked.type is FLOAT64 else 32
     if weak:
         asked.b = asked.b.astype(FLOAT64 if problem.bits == 64 else FLOAT32)
     fill_operand(&problem.a, asked.a, problem.bits)
@@ -102,7 +102,7 @@ LONGDOUBLE = np.dtype(np.longdouble) if np.finfo(np.longdouble).nmant > 52 else 
 cdef as_array(str function, str name, value):
     if cnp.PyArray_CheckExact(value):
         return value
-    if np.ma.isMaskedArray(value):
+    if isinstance(value, np.ma.MaskedArray):
         return value.data    # the mask has gone to `where`
     graph = getattr(value, "__dask_graph__", None)
     if graph is not None and graph() is not None:
@@ -125,13 +125,21 @@ cdef as_mask(str function, where):
     return mask
 
 
-cdef joined_masks(str function, one, other):
+cdef int take_mask(str function, Call asked, value) except -1:
+    # The mask of a masked array joins `where`.
+    if not isinstance(value, np.ma.MaskedArray):
+        return 0
+    kept = ~np.ma.getmaskarray(value)
+    if asked.mask is None:
+        asked.mask = kept
+        return 0
     try:
-        return np.logical_and(one, other)
+        asked.mask = np.logical_and(asked.mask, kept)
     except ValueError:
         raise ValueError(
-            f"{function}: where of shape {one.shape} does not broadcast against a mask of shape {other.shape}"
+            f"{function}: where of shape {asked.mask.shape} does not broadcast against a mask of shape {kept.shape}"
         ) from None
+    return 0
 
 
 cdef double as_scale(str function, scale) except? -1:
@@ -169,6 +177,11 @@ cdef element_type(str function, str name, array):
         f"dtypes{way_out}")
 
 
+cdef joined_type(one, other):
+    joined = np.result_type(one, other)
+    return FLOAT64 if joined.kind in "bui" else joined.newbyteorder("=")
+
+
 cdef output_type(str function, dtype, kind):
     try:
         wanted = np.dtype(dtype)
@@ -198,11 +211,9 @@ cdef void fill_operand(Operand *operand, array, int bits) except *:
 
 cdef log_of_weights(str function, b):
     # softmax shares out a whole, so a weight is a share.
-    element_type(function, "b", b)
-    if np.iscomplexobj(b):
-        raise TypeError(f"{function}: b is complex; the weights of shares must be real; use logb")
-    if b.size and (b < 0).any():
-        raise ValueError(f"{function}: b holds {b.min()}; the weights of shares must not be negative")
+    negative = b[b < 0]
+    if negative.size:
+        raise ValueError(f"{function}: b holds {negative.flat[0]}; the weights of shares must not be negative")
     with np.errstate(all="ignore"):
         return np.log(b, dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64)
 
@@ -216,7 +227,7 @@ cdef tuple two_outputs(str function, out):
 
 
 cdef int check_output(str function, out, Call asked) except -1:
-    if out is None:
+    if out is None or asked.type is None:
         return 0
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{function}: out must be a NumPy array, not {type(out).__name__}")
@@ -251,8 +262,14 @@ cdef bint is_same_place(out, a) except -1:
 
 cdef tuple common_shape(str function, str name, Call asked, Py_ssize_t (*strides)[MOST_AXES]):
     # The shape in which the operands meet, and their strides in it.
-    cdef int k
+    cdef int k, j
     cdef tuple shape = asked.a.shape
+    if asked.b is None and asked.mask is None:
+        spread(asked.a, shape, strides[0])
+        for k in range(1, 3):
+            for j in range(len(shape)):
+                strides[k][j] = 0
+        return shape
     for other, label in ((asked.b, "logb" if asked.problem.logarithmic else "b"), (asked.mask, "where")):
         if other is not None:
             shape = broadcast(function, name, asked.a.shape, shape, label, other.shape)

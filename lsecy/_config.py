@@ -3,7 +3,7 @@
 import importlib.util
 import os
 
-from lsecy import _drivers, _threads
+from lsecy import _drivers, _threads, _ufuncs
 from lsecy._version import __version__
 
 # Best first.  meson.build has the flags of each, kernels/cpu.h the features.
@@ -36,8 +36,9 @@ def set_isa(name, label="isa"):
         raise RuntimeError(f"{label}={name}: this CPU lacks {lacking}; available here: {here}")
     if not _built(name):
         raise RuntimeError(f"{label}={name}: it was not built; available here: {here}")
-    modules = (importlib.import_module(f"lsecy.kernels.{name}_{dtype}") for dtype in _DTYPES)
-    _drivers.use_tables(*(module.table for module in modules))
+    for user, part in ((_drivers, ""), (_ufuncs, "pairs_")):
+        modules = (importlib.import_module(f"lsecy.kernels.{name}_{part}{dtype}") for dtype in _DTYPES)
+        user.use_tables(*(module.table for module in modules))
     _in_use = name
 
 

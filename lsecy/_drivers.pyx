@@ -1115,7 +1115,7 @@ cdef inline bint may_keep(const Problem *problem, Map map, const Known *known, d
     return (map == SOFTMAX and problem.inner == 1 and problem.n <= MOST_KEPT // (problem.bits // 8)
             and (problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1))
             and fabs(known.peak[0]) < INFINITY
-            and bottom - known.shift[0] > (-87 if problem.bits == 32 else -708))
+            and bottom - known.shift[0] > (-70 if problem.bits == 32 else -670))
 
 
 cdef inline void settle_sums(const Problem *problem, Py_ssize_t width, Map map, Known *known) noexcept nogil:

@@ -131,7 +131,11 @@ cdef object answer(Call asked, Map map, axis, scale):
     cdef object result = asked.target
     if asked.general:
         plain = _plain.softmax if map == SOFTMAX else _plain.log_softmax
-        result = plain(asked.a, axis, None, asked.mask, asked.b if asked.problem.logarithmic else None, scale)
+        weights = (None, asked.mask, asked.b) if asked.problem.logarithmic else (asked.b, asked.mask, None)
+        result = np.asarray(plain(asked.a, axis, *weights, scale))
+        if asked.type is None:
+            asked.type = result.dtype
+            _arguments.check_output("softmax" if map == SOFTMAX else "log_softmax", asked.out, asked)
     else:
         _drivers.map_rows(&asked.problem, map, cnp.PyArray_DATA(<cnp.ndarray> result))
     if asked.out is not None:

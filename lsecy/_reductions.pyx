@@ -265,12 +265,19 @@ cdef object delivered(Call asked, return_sign, result):
 
 
 cdef object as_result(Call asked, array, out):
+    if out is None and array.dtype is asked.type and cnp.PyArray_CheckExact(array):
+        return array[()] if cnp.PyArray_NDIM(array) == 0 else array
     array = np.asarray(array)
+    if asked.type is None:
+        if out is not None:
+            asked.type = array.dtype
+            _arguments.check_output("logsumexp", out, asked)
+            asked.type = None
     if out is not None:
         with np.errstate(all="ignore"):
             np.copyto(out, array, casting="unsafe")
         return out
-    if array.dtype != asked.type:
+    if asked.type is not None and array.dtype != asked.type:
         with np.errstate(all="ignore"):
             array = array.astype(asked.type)
     return array[()] if array.ndim == 0 else array

@@ -379,3 +379,49 @@ ILL_CONDITIONED = {
     "log-probabilities, spread 10": _normalised(10),
     "equal shares": _equal_shares,
 }
+
+
+# Shares that hurt: ties, winners, and shares that end below the smallest normal number.
+
+
+def _one_above(gap):
+    def row(rng, n, dtype):
+        a = np.full(n, 3 - gap)
+        a[rng.integers(n)] = 3
+        return a.astype(dtype)
+
+    return row
+
+
+def _tied_winners(rng, n, dtype):
+    return np.where(rng.random(n) < 0.5, 7.3, 7.3 - 3 * rng.random(n)).astype(dtype)
+
+
+def _normal_100(rng, n, dtype):
+    return (100 * rng.standard_normal(n)).astype(dtype)
+
+
+def _offset_1e4(rng, n, dtype):
+    return (1e4 + 10 * rng.standard_normal(n)).astype(dtype)
+
+
+def _down_to_nothing(rng, n, dtype):
+    a = rng.uniform(*((-104, -80) if np.dtype(dtype) == np.float32 else (-746, -700)), n)
+    a[rng.integers(n)] = 0
+    return a.astype(dtype)
+
+
+def _every_scale(rng, n, dtype):
+    return (rng.choice([-1, 1], n) * np.exp(rng.uniform(-20, 6, n))).astype(dtype)
+
+
+SHARES = {
+    "one half a unit above equals": _one_above(0.5),
+    "one 20 above equals": _one_above(20),
+    "one 1e-3 above equals": _one_above(1e-3),
+    "tied winners": _tied_winners,
+    "normal times 100": _normal_100,
+    "offset 1e4": _offset_1e4,
+    "down to nothing": _down_to_nothing,
+    "every scale": _every_scale,
+}

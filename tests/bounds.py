@@ -2,7 +2,8 @@
 
 Keys are (case, dtype); values are the largest permitted error.
 Errors count in units in the last place of the exact result (0.5 is correctly rounded),
-except for "ill-conditioned", which counts in eps * max(|result|, largest |a|, sum of |terms| / |sum|).
+except where a line says what it counts in, and for "ill-conditioned", which counts in
+eps * max(|result|, largest |a|, sum of |terms| / |sum|).
 The tests and docs/accuracy.md both read these numbers.
 """
 
@@ -19,6 +20,32 @@ BOUNDS = {
     # Weights of any size, and of either sign where the terms do not cancel.
     ("weighted", "float32"): 1.0,
     ("weighted", "float64"): 1.5,
+    # Shares of any finite data; where weights of both signs cancel, times sum of |terms| / |sum|.
+    ("softmax", "float32"): 1.0,
+    ("softmax", "float64"): 2.0,
+    ("log_softmax", "float32"): 1.0,
+    ("log_softmax", "float64"): 1.5,
+    ("weighted softmax", "float32"): 1.0,
+    ("weighted softmax", "float64"): 2.0,
+    ("weighted log_softmax", "float32"): 1.0,
+    ("weighted log_softmax", "float64"): 1.5,
+    # What the shares of one row add up to: the distance from 1, in eps.
+    ("sum of softmax", "float32"): 4.0,
+    ("sum of softmax", "float64"): 4.0,
+    # In eps * max(|result|, log of the count or |log of the summed weights|, largest |a|).
+    ("logmeanexp", "float32"): 1.0,
+    ("logmeanexp", "float64"): 1.0,
+    ("weighted logmeanexp", "float32"): 1.0,
+    ("weighted logmeanexp", "float64"): 1.5,
+    # The ufuncs, for every finite input; where larger and logarithm cancel, "ill-conditioned" holds.
+    ("logaddexp", "float32"): 1.0,
+    ("logaddexp", "float64"): 1.0,
+    ("logsubexp", "float32"): 1.0,
+    ("logsubexp", "float64"): 1.0,
+    ("log1mexp", "float32"): 1.0,
+    ("log1mexp", "float64"): 1.0,
+    ("log1pexp", "float32"): 1.0,
+    ("log1pexp", "float64"): 1.0,
     # The shift and the logarithm cancel, or terms of opposite sign do.
     ("ill-conditioned", "float32"): 1.0,
     ("ill-conditioned", "float64"): 1.0,

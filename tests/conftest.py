@@ -20,6 +20,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("lsecy")
 
 
+def pytest_configure(config):
+    """Register the marks that SciPy's own tests carry."""
+    for name in ("skip_xp_backends", "xfail_xp_backends", "array_api_backends"):
+        config.addinivalue_line("markers", f"{name}: used by the tests of SciPy, without a meaning here")
+
+
 def pytest_report_header():
     """Name what is under test."""
     isas = ", ".join(_config.available_isas())

@@ -1,10 +1,14 @@
-"""The oracle: what log(sum(b * exp(a))) is, without a line of the library.
+"""The oracle: what the functions should return, without a line of the library.
 
 Small rows go through mpmath, which is exact to any number of digits.
 Long rows go through long double arithmetic and `math.fsum`, which errs by about 1e-19.
 `test_exact.py` compares the two with each other.
+
+`contract`, `contract_sum`, `contract_mean` and `contract_shares` are the definitions, spelled out;
+`logsumexp`, `logmeanexp` and `shares` give the same for rows of any length.
 """
 
+import itertools
 import math
 from collections import defaultdict
 from fractions import Fraction
@@ -33,12 +37,36 @@ UNDEFINED = Exact(mpf("nan"), NAN)
 
 def logsumexp(a, b=None):
     """Return the `Exact` log(sum(b * exp(a))) over all elements of `a`."""
-    a = np.asarray(a)
-    b = np.ones(a.shape) if b is None else np.asarray(b)
-    a, b = (x.ravel() for x in np.broadcast_arrays(a, b))
+    a, b = _row(a, b)
     if a.size > 300 and WIDE_LONG_DOUBLE and np.isfinite(a).any() and not _is_special(a, b):
         return _long_row(a, b)
     return contract(a.astype(float).tolist(), b.astype(float).tolist())
+
+
+def logmeanexp(a, b=None):
+    """Return the `Exact` log(sum(b * exp(a)) / sum(b)) over all elements of `a`."""
+    a, b = _row(a, b)
+    count = sum(map(Fraction, b.astype(float).tolist()))
+    return _quotient(logsumexp(a, b), _finite(((0.0, count),)) if count else NOTHING)
+
+
+def shares(a, b=None, where=None, logb=None, scale=1.0):
+    """Return (softmax, log_softmax, cancellation) of a row without NaN and positive infinities.
+
+    The first two are arrays of long doubles, or of mpmath's numbers where long double is no wider
+    than double.
+    """
+    if WIDE_LONG_DOUBLE:
+        return _long_shares(a, b, where, logb, scale)
+    softmax, log_softmax = contract_shares(a, b, where, logb, scale)
+    total = contract_sum(a, b, where, logb, scale)
+    return np.array(softmax, object), np.array(log_softmax, object), total.cancellation
+
+
+def _row(a, b):
+    a = np.asarray(a)
+    b = np.ones(a.shape) if b is None else np.asarray(b)
+    return [x.ravel() for x in np.broadcast_arrays(a, b)]
 
 
 def _is_special(a, b):
@@ -73,6 +101,133 @@ def contract(a, b):
     return _finite(tuple(sorted((x, w) for x, w in weight_of.items() if w)))
 
 
+def contract_sum(a, b=None, where=None, logb=None, scale=1.0):
+    """Return the `Exact` log|S|, S = sum of b * exp(scale * a + logb) over what is kept."""
+    kept = _kept(a, b, where, logb, scale)
+    return contract([term.exponent for term in kept], [term.weight for term in kept])
+
+
+def contract_mean(a, b=None, where=None, logb=None, scale=1.0):
+    """Return the `Exact` log|S / W|, W = sum of b * exp(logb) over what is kept."""
+    kept = _kept(a, b, where, logb, scale)
+    weights = [term.weight for term in kept]
+    return _quotient(
+        contract([term.exponent for term in kept], weights), contract([term.logb for term in kept], weights)
+    )
+
+
+def contract_shares(a, b=None, where=None, logb=None, scale=1.0):
+    """Return two lists: each element's b * exp(scale * a + logb) / S, and the logarithm of that.
+
+    Elements that are not kept have a share of 0.
+    An undefined S leaves every kept share undefined.  An infinite one leaves the logarithms of the
+    terms that are finite at -inf, as in SciPy, and all else undefined.
+    A sum of zero divides as floating-point numbers divide.
+    """
+    kept = _kept(a, b, where, logb, scale)
+    softmax, log_softmax = [mpf(0)] * np.size(a), [mpf("-inf")] * np.size(a)
+    total = contract([term.exponent for term in kept], [term.weight for term in kept])
+    finite = tuple((t, w) for _, t, w, _ in kept if t != -INF)
+    logs = iter(_finite_shares(finite) if mpmath.isfinite(total.value) else ())
+    for i, t, w, _ in kept:
+        infinite = t == INF or math.isinf(w)
+        if mpmath.isnan(total.value) or (total.value == INF and infinite):
+            softmax[i] = log_softmax[i] = mpf("nan")
+        elif total.value == INF:
+            softmax[i] = mpf("nan")
+        elif total.sign == 0:
+            softmax[i] = mpf("nan") if t == -INF else mpf("inf") * (1 if w > 0 else -1)
+            log_softmax[i] = mpf("inf") if t != -INF and w > 0 else mpf("nan")
+        elif t != -INF:
+            log_softmax[i] = next(logs)
+            positive = (w > 0) == (total.sign > 0)
+            with mp.workdps(60):
+                softmax[i] = mp.exp(log_softmax[i]) * (1 if positive else -1)
+            log_softmax[i] = log_softmax[i] if positive else mpf("nan")
+    return softmax, log_softmax
+
+
+class Term(NamedTuple):
+    """A kept term: its place, its exponent (a `Fraction` or not finite), its weight and log-weight."""
+
+    index: int
+    exponent: Fraction | float
+    weight: float
+    logb: float
+
+
+def _kept(a, b, where, logb, scale):
+    a = np.asarray(a, dtype=float).ravel()
+    b, where, logb = (
+        np.broadcast_to(default if x is None else x, a.shape).tolist()
+        for x, default in ((b, 1.0), (where, True), (logb, 0.0))
+    )
+    terms = zip(itertools.count(), a.tolist(), b, where, logb)
+    return [
+        Term(i, _exponent(x, log_w, scale), float(w), float(log_w))
+        for i, x, w, keep, log_w in terms
+        if keep and w != 0 and log_w != -INF
+    ]
+
+
+def _exponent(x, log_w, scale):
+    if math.isfinite(x) and math.isfinite(log_w) and math.isfinite(scale):
+        return Fraction(scale) * Fraction(x) + Fraction(log_w)
+    return scale * x + log_w
+
+
+def _quotient(total, count):
+    """Divide two sums, each given by the logarithm of its size and its sign."""
+    if mpmath.isnan(total.value) or mpmath.isnan(count.value):
+        return UNDEFINED
+    if (total.sign == 0 and count.sign == 0) or (total.value == INF and count.value == INF):
+        return UNDEFINED
+    sign = total.sign * (count.sign or 1.0)
+    with mp.workdps(60):
+        return Exact(total.value - count.value, sign, total.cancellation)
+
+
+@lru_cache(maxsize=100_000)
+def _finite_shares(terms):
+    """Return log|share| of each finite term, with more digits until the answers hold still."""
+    digits, last = 50, None
+    while True:
+        this = _shares_with_digits(terms, digits)
+        if last is not None:
+            with mp.workdps(digits):
+                # What lies below 1e-360 is zero in every dtype.
+                changes = [
+                    abs(x - y) <= max(abs(x) * mpf(10) ** -30, mpf(10) ** -360)
+                    for x, y in zip(this, last, strict=True)
+                ]
+                if all(changes):
+                    return this
+        if digits > 5000:
+            raise ArithmeticError(f"no agreement within {digits} digits: {terms!r}")
+        digits, last = 2 * digits, this
+
+
+def _shares_with_digits(terms, digits):
+    with mp.workdps(digits):
+        sizes = [_mpf(x) + _log(abs(Fraction(w))) for x, w in terms]
+        top = max(range(len(terms)), key=sizes.__getitem__)
+        x_top, w_top = terms[top]
+        distances = [_mpf(x - x_top) + _log(abs(Fraction(w) / Fraction(w_top))) for x, w in terms]
+        ratios = [
+            mp.exp(d) if (w > 0) == (w_top > 0) else -mp.exp(d)
+            for d, (_, w) in zip(distances, terms, strict=True)
+        ]
+        rest = mp.fsum(ratios[:top] + ratios[top + 1 :])
+        if rest == -1:  # Too few digits.
+            return [mpf(0)] * len(terms)
+        log_total = mp.log1p(rest) if rest > -1 else mp.log(-1 - rest)
+        return [d - log_total for d in distances]
+
+
+def _log(fraction):
+    return mpf(0) if fraction == 1 else mp.log(_mpf(fraction))
+
+
 @lru_cache(maxsize=100_000)
 def _finite(terms):
     """Add terms of distinct finite `a`, with more digits until the answer holds still."""
@@ -93,12 +248,14 @@ def _finite(terms):
 
 def _with_digits(terms, digits):
     with mp.workdps(digits):
-        logs = [(mpf(x) + (mp.log(_mpf(abs(w))) if abs(w) != 1 else 0), w > 0) for x, w in terms]
+        logs = [(_mpf(x) + _log(abs(w)), w > 0) for x, w in terms]
         top = max(range(len(logs)), key=lambda i: logs[i][0])
         shift, positive = logs[top]
         # The exponent is x - x_top + log(w / w_top), which keeps its digits for huge x.
         x_top, w_top = terms[top]
-        ratios = [mp.exp(mpf(x) - mpf(x_top)) * _mpf(w / w_top) for i, (x, w) in enumerate(terms) if i != top]
+        ratios = [
+            mp.exp(_mpf(x) - _mpf(x_top)) * _mpf(w / w_top) for i, (x, w) in enumerate(terms) if i != top
+        ]
         rest = mp.fsum(ratios)
         if rest <= -1:
             # Too few digits, or a sum on the other side of zero.
@@ -113,8 +270,8 @@ def _with_digits(terms, digits):
         return Exact(value, sign if positive else -sign, cancellation)
 
 
-def _mpf(fraction):
-    return mpf(fraction.numerator) / mpf(fraction.denominator)
+def _mpf(number):
+    return mpf(number.numerator) / mpf(number.denominator) if isinstance(number, Fraction) else mpf(number)
 
 
 # Long rows ------------------------------------------------------------------------------
@@ -152,6 +309,60 @@ def _sum(terms):
     return (mpf(total) + mpf(remainder)) * mpf(2) ** exponent
 
 
+def _long_shares(a, b, where, logb, scale):
+    a, b, where, logb = np.broadcast_arrays(
+        *(default if x is None else x for x, default in ((a, 0.0), (b, 1.0), (where, True), (logb, 0.0)))
+    )
+    keep = where & (b != 0) & (logb != -INF)
+    softmax, log_softmax = np.where(keep, 0, np.longdouble(0)), np.full(a.shape, -INF, np.longdouble)
+    keep = keep & (a != -INF)
+    a, b, logb = (x[keep].astype(np.longdouble) for x in (a, b, logb))
+    # The exponents, each as a sum of two.
+    high, low = _two_product(a, np.longdouble(scale))
+    high, lost = _two_sum(high, logb)
+    low = low + lost
+    top = np.argmax(high + np.log(np.abs(b)))
+    difference, lost = _two_sum(high, -high[top])
+    lost += low - low[top]
+    with np.errstate(under="ignore"):
+        terms = np.exp(difference) * (1 + lost) * (b / b[top])
+    rest = np.append(terms[:top], terms[top + 1 :]).sum()
+    softmax[keep] = terms / (1 + rest)
+    # log(b / b[top]), with the powers of two apart: the large parts of it and of the exponents may cancel.
+    fraction, exponent = np.frexp(np.abs(b))
+    exponent = (exponent - exponent[top]).astype(np.longdouble)
+    difference, lost_too = _two_sum(difference, exponent * LN2_HIGH)
+    small = lost + lost_too + exponent * LN2_LOW + np.log(fraction / fraction[top])
+    with np.errstate(invalid="ignore"):
+        log_total = np.log1p(rest) if rest > -1 else np.log(-1 - rest)
+        log_softmax[keep] = np.where(softmax[keep] < 0, np.nan, difference + (small - log_total))
+    return softmax, log_softmax, float(np.abs(terms).sum() / np.abs(1 + rest))
+
+
+# 44 bits: times an exponent of 12 bits it is exact.
+LN2_HIGH = np.longdouble(math.ldexp(math.floor(math.ldexp(math.log(2), 44)), -44))
+with mp.workdps(60):
+    LN2_LOW = np.longdouble(float(mp.log(2) - mpf(float(LN2_HIGH))))
+
+
+def _two_sum(x, y):
+    total = x + y
+    back = total - x
+    return total, (x - (total - back)) + (y - back)
+
+
+def _two_product(x, y):
+    product = x * y
+    (x_high, x_low), (y_high, y_low) = _split(x), _split(y)
+    return product, ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
+
+
+def _split(x):
+    big = x * np.longdouble(2**32 + 1)
+    high = big - (big - x)
+    return high, x - high
+
+
 # Distances ------------------------------------------------------------------------------
 
 
@@ -173,6 +384,37 @@ def ulp_error(got, exact, dtype):
             largest = mpf(float(info.max)) + ulp / 2
             return 0.0 if abs(exact) >= largest and (got > 0) == (exact > 0) else INF
         return float(abs(mpf(got) - exact) / ulp)
+
+
+class Rounded(NamedTuple):
+    """An array of exact numbers, as what `ulp_errors` needs to know of them."""
+
+    near: np.ndarray  # in double
+    ulp: np.ndarray
+    residual: np.ndarray  # what `near` lacks, in ulp
+
+
+def near(exact, dtype):
+    """Return the `Rounded` form of an array of exact numbers."""
+    info = np.finfo(dtype)
+    with np.errstate(all="ignore"), mp.workdps(60):
+        rounded = exact.astype(float).astype(dtype).astype(float)
+        exponent = np.frexp(np.where(np.isfinite(rounded), rounded, 1))[1] - 1
+        # Just below a power of two, the ulp is that of the smaller numbers.
+        exponent = exponent - (np.abs(exact) < np.ldexp(1.0, exponent)).astype(int)
+        ulp = np.ldexp(1.0, np.maximum(exponent, info.minexp) - info.nmant)
+        residual = np.where(np.isfinite(rounded), (exact - rounded) / ulp, 0).astype(float)
+    return Rounded(rounded, ulp, residual)
+
+
+def ulp_errors(got, rounded):
+    """Return |got - exact| of each element in units in the last place of the exact number."""
+    got = np.asarray(got, dtype=float)
+    same = (got == rounded.near) | (np.isnan(got) & np.isnan(rounded.near))
+    with np.errstate(all="ignore"):
+        errors = np.abs((got - rounded.near) / rounded.ulp - rounded.residual)
+    errors = np.where(same, np.abs(rounded.residual), errors)
+    return np.where(np.isnan(errors), INF, errors)
 
 
 def ill_conditioned_error(got, exact, a, b=None):

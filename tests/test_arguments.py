@@ -289,8 +289,6 @@ def test_weights_that_lack_an_axis_get_a_hint():
 
 
 UNSUPPORTED = {
-    "complex": np.ones(3, complex),
-    "complex64": np.ones(3, np.complex64),
     "object": np.array([1.0, None, 3.0], object),
     "integers beyond int64": np.array([2**70, 1, 2], object),
     "string": np.array(["1", "2", "3"]),
@@ -299,8 +297,6 @@ UNSUPPORTED = {
     "datetime": np.ones(3, "M8[s]"),
     "void": np.ones(3, "V8"),
     "record": np.ones(3, [("x", "f8")]),
-    "longdouble": np.ones(3, np.longdouble),
-    "clongdouble": np.ones(3, np.clongdouble),
 }
 
 
@@ -316,7 +312,7 @@ def test_an_unsupported_dtype_of_b_is_a_type_error(kind):
         lsecy.logsumexp(np.ones(3), b=UNSUPPORTED[kind])
 
 
-@pytest.mark.parametrize("a", [None, "text", object(), 1j, {1: 2}, lambda: 0])
+@pytest.mark.parametrize("a", [None, "text", object(), {1: 2}, lambda: 0])
 def test_what_is_no_number_is_a_type_error(a):
     with pytest.raises(TypeError, match=r"^logsumexp: a "):
         lsecy.logsumexp(a)
@@ -325,15 +321,6 @@ def test_what_is_no_number_is_a_type_error(a):
 def test_a_ragged_list_is_refused():
     with pytest.raises((TypeError, ValueError), match=r"^logsumexp: a "):
         lsecy.logsumexp([[1.0, 2.0], [3.0]])
-
-
-@pytest.mark.parametrize("mask", [False, [True, False, False]])
-def test_a_masked_array_is_never_ignored(mask):
-    masked = np.ma.masked_array([1.0, 2.0, 3.0], mask=mask)
-    with pytest.raises(TypeError, match=says("a ", "mask")):
-        lsecy.logsumexp(masked)
-    with pytest.raises(TypeError, match=says("b ", "mask")):
-        lsecy.logsumexp(np.ones(3), b=masked)
 
 
 def test_an_unknown_keyword_is_a_type_error():

@@ -82,10 +82,10 @@ cdef inline vec fine_tail(vec r) noexcept nogil:
 
 cdef inline void fine_power(vec x, vec lost, bint exact, vec *r, vec *w, vec *power) noexcept nogil:
     # exp(x + lost) = power (1 + r + w) for x <= 32, the three apart: what a product or a sum with them
-    # rounds is small beside 1.  `lost` is what rounding took from x; exact: nothing.
-    #     w = r^2 Q(r) + rest (1 + r), `rest` what rounding took from r, and lost
-    # range  from -87.3 (double -708.3); a little below it power turns 0.
-    # bound  2^-26 relative (double 2^-55) for 1 + r + w in exact arithmetic; NaN gives NaN, -inf 0 if exact.
+    # rounds is small beside 1.  `lost` is what rounding took from x; exact: that is known to be 0.
+    #     w = r^2 Q(r) + rest exp(r), `rest` what rounding took from r, and lost
+    # range  from -87.6 (double -708.7), where power turns 0.
+    # bound  2^-26 relative (double 2^-55) for 1 + r + w in exact arithmetic; NaN gives NaN, -inf 0.
     cdef vec y = at_least(x, splat(<real> (-88.0 if REAL_BITS == 32 else -709.0)))
     cdef vec z = y * splat(<real> 1.4426950408889634) + splat(PLAIN_ROUNDING)
     cdef vec k = z - splat(PLAIN_ROUNDING)
@@ -94,7 +94,8 @@ cdef inline void fine_power(vec x, vec lost, bint exact, vec *r, vec *w, vec *po
     rest = (near - r[0]) - k * splat(LN2_LOW)
     if not exact:
         rest = rest + lost
-    w[0] = (r[0] * r[0]) * fine_tail(r[0]) + (rest * r[0] + rest)
+    w[0] = (r[0] * r[0]) * fine_tail(r[0])
+    w[0] = w[0] + (rest * (r[0] + w[0]) + rest)
     power[0] = power_of(z)
 
 

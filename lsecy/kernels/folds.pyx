@@ -883,13 +883,12 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
 # log_softmax counts the terms that are the peak instead of adding them: 1 + rest would lose the rest.
 
 cdef inline real lowest() noexcept nogil:
-    # Where fine_power ends.  Terms below it are nothing beside others: where there are none,
-    # `far_terms` looks for them.
-    return <real> (-87.3 if REAL_BITS == 32 else -708.3)
+    # Below it the second part of a term is no normal number.
+    return <real> (-70.0 if REAL_BITS == 32 else -670.0)
 
 
 cdef inline bint has_few(double total) noexcept nogil:
-    # So little that terms below `lowest` could count, with a peak of up to 32 above the shift.
+    # So little that terms below the range of fine_power could count, even with a peak 32 below the shift.
     return total < (1e-20 if REAL_BITS == 32 else 1e-280)
 
 
@@ -902,62 +901,68 @@ cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint 
 
 
 cdef inline vec difference(vec x, vec shift, bint exact, vec *lost) noexcept nogil:
-    # x - shift; lost gains what rounding takes from it, NaN where it is infinite.  exact: shift is 0.
+    # x - shift; lost gains what rounding takes from it.  exact: shift is 0 and lost too.
     cdef vec d, error
     if exact:
         return x
     vtwo_sum(x, splat(0) - shift, &d, &error)
-    lost[0] = lost[0] + error
+    error = lost[0] + error
+    lost[0] = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
     return d
 
 
-cdef inline void fine_term(vec d, vec lost, bint exact, vec *high, vec *low) noexcept nogil:
-    # exp(d + lost) = high + low; 0 below the range of fine_power, if exact only a little below.
-    cdef vec r, w, power, q, one
-    fine_power(d, lost, exact, &r, &w, &power)
+cdef inline void fine_term(vec d, vec lost, bint exact, vec *power, vec *share, vec *high, vec *low) noexcept nogil:
+    # exp(d + lost) = power + share, a power of two and at most 0.42 of it; the same as high + low, a
+    # rounded number and what rounding took.  0 below the range of fine_power.
+    cdef vec r, w, q, one
+    fine_power(d, lost, exact, &r, &w, power)
     q = r + w
     one = splat(1) + q
-    high[0] = one * power
-    low[0] = (q - (one - splat(1))) * power
-    if not exact:
-        high[0] = pick(d < splat(lowest()), splat(0), high[0])
-        low[0] = pick(d < splat(lowest()), splat(0), low[0])
+    share[0] = q * power[0]
+    high[0] = one * power[0]
+    low[0] = (((r - q) + w) + (q - (one - splat(1)))) * power[0]
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, vec shift, vec peak, int count, bint general, bint exact,
-                             bint apart, real *keep_high, real *keep_low, vec *total, vec *rest, vec *ones) noexcept nogil:
-    # The sums of `count` <= 8 vectors of terms and of their second parts; apart: those that are the peak
-    # are only counted.  keep_high, keep_low: where the terms themselves go, or NULL.
+                             bint apart, real *keep_high, real *keep_low, dvec *total, vec *rest, vec *ones) noexcept nogil:
+    # The sum of `count` <= 8 vectors of terms, those of their powers of two (in double, HALVES vectors)
+    # and of the rest apart, from which rounding takes less than half as much.  apart: terms that are the peak are only counted.  keep_high, keep_low: where the
+    # terms themselves go, or NULL.
     cdef vec h[TREE]
-    cdef vec x, l, lost
+    cdef vec l[TREE]
+    cdef vec x, d, lost, high, low
     cdef int s
-    rest[0] = ones[0] = splat(0)
+    ones[0] = splat(0)
     for s in range(TREE):
         if s >= count:
-            h[s] = splat(0)
+            h[s] = l[s] = splat(0)
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-        fine_term(difference(x, shift, exact, &lost), lost, exact, h + s, &l)
+        d = difference(x, shift, exact, &lost)    # before `lost` is read
+        fine_term(d, lost, exact, h + s, l + s, &high, &low)
         if keep_high != NULL:
-            store(keep_high + s * j_apart, h[s])
-            store(keep_low + s * j_apart, l)
+            store(keep_high + s * j_apart, high)
+            store(keep_low + s * j_apart, low)
         if apart:
             ones[0] = ones[0] + pick(x == peak, splat(1), splat(0))
             h[s] = pick(x == peak, splat(0), h[s])
-            l = pick(x == peak, splat(0), l)
-        rest[0] = rest[0] + l
-    total[0] = tree(h)
+            l[s] = pick(x == peak, splat(0), l[s])
+    rest[0] = tree(l)
+    for s in range(HALVES):
+        total[s] = ((half(h[0], s) + half(h[1], s)) + (half(h[2], s) + half(h[3], s))) + (
+            (half(h[4], s) + half(h[5], s)) + (half(h[6], s) + half(h[7], s)))
 
 
-cdef inline void add_parts(vec total, vec rest, vec ones, dvec *high, dvec *low, dvec *size) noexcept nogil:
+cdef inline void add_parts(const dvec *total, vec rest, vec ones, dvec *high, dvec *low, dvec *size) noexcept nogil:
+    cdef dvec error
     cdef int which
-    add_wide(total, high, low)
     for which in range(HALVES):
         if REAL_BITS == 64:
-            low[0] = low[0] + half(rest, 0)
+            two_sum(high[0], total[0], high, &error)
+            low[0] = low[0] + (error + half(rest, 0))
         else:
-            high[which] = high[which] + half(rest, which)
+            high[which] = high[which] + (total[which] + half(rest, which))
         size[which] = size[which] + half(ones, which)
 
 
@@ -971,7 +976,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real peak
     cdef real *to_high = keep_high
     cdef real *to_low = keep_low
     cdef Tail tail
-    cdef vec total, rest, ones
+    cdef dvec total[HALVES_BOUND]
+    cdef vec rest, ones
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
@@ -988,10 +994,10 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real peak
         for v in range(WIDTH // LANES):
             if keep_high != NULL:
                 eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(peak), TREE, general, exact, apart,
-                            to_high + j + v * LANES, to_low + j + v * LANES, &total, &rest, &ones)
+                            to_high + j + v * LANES, to_low + j + v * LANES, total, &rest, &ones)
             else:
                 eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(peak), TREE, general, exact, apart,
-                            NULL, NULL, &total, &rest, &ones)
+                            NULL, NULL, total, &rest, &ones)
             add_parts(total, rest, ones, high + v * HALVES, low + v * HALVES, size + v * HALVES)
         i += stripe
     if keep_high != NULL and to_high == edge_high:
@@ -1013,7 +1019,6 @@ cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real peak, bint 
     else:
         sum_one(terms, n, shift, peak, True, False, False, NULL, NULL, states)
     if apart and has_few(states.high[0]):
-        sum_one(terms, n, shift, peak, True, False, True, NULL, NULL, states)    # exactly the range
         far_terms(terms, n, 0, True, splat(shift), splat(peak), states.high)
 
 
@@ -1034,7 +1039,8 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec 
     cdef dvec joined[SPREAD]
     cdef dvec joined_low[SPREAD]
     cdef dvec joined_size[SPREAD]
-    cdef vec total, rest, ones
+    cdef dvec total[HALVES_BOUND]
+    cdef vec rest, ones
     cdef real shifts[LANES_BOUND]
     cdef double doubles[LANES_BOUND]
     cdef Py_ssize_t k, row, first = 0, p
@@ -1048,7 +1054,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec 
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
             eight_parts(terms, row, WIDTH, j, 0, shift, peak, count, not exact, exact, apart, NULL, NULL,
-                        &total, &rest, &ones)
+                        total, &rest, &ones)
             add_parts(total, rest, ones, high + p * HALVES, low + p * HALVES, size + p * HALVES)
         first += TREE * WIDTH
     store(shifts, shift)
@@ -1069,8 +1075,6 @@ cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
     cdef real shifts[TILE]
     cdef real peaks[TILE]
     cdef double far[LANES_BOUND]
-    cdef double known[LANES_BOUND]
-    cdef double known_low[LANES_BOUND]
     cdef vec c, m
     cdef bint few
     cdef Py_ssize_t v, j, k
@@ -1093,17 +1097,10 @@ cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
             far[k] = 0
             few = few or (apart and has_few(states.high[j + k]))
         if few:
-            for k in range(LANES):
-                known[k] = states.high[j + k]
-                known_low[k] = states.low[j + k]
-            sum_vector(terms, n, j, c, m, False, True, states)    # exactly the range
             far_terms(terms, n, j, False, c, m, far)
             for k in range(LANES):
-                if has_few(known[k]):
+                if has_few(states.high[j + k]):
                     states.high[j + k] += far[k]
-                else:
-                    states.high[j + k] = known[k]
-                    states.low[j + k] = known_low[k]
 
 
 cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec peak,
@@ -1112,7 +1109,8 @@ cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     # the peak.
     cdef Tail tail
     cdef real d[LANES_BOUND]
-    cdef vec x, lost
+    cdef real powers[LANES_BOUND]
+    cdef vec x, lost, r, w, power
     cdef Py_ssize_t i = 0, k
     while i < n:
         if along and n - i < LANES:
@@ -1123,10 +1121,12 @@ cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         else:
             x = exponent(terms, i, j, True, &lost)
         x = pick(x == peak, splat(0), difference(x, shift, False, &lost))
-        if not all_set((x >= splat(lowest())) | (x < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0)))):
+        fine_power(x, lost, False, &r, &w, &power)
+        if not all_set((power != splat(0)) | (x < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0)))):
             store(d, x)
+            store(powers, power)
             for k in range(LANES):
-                if d[k] < lowest():
+                if powers[k] == 0:
                     total[0 if along else k] += exp(d[k])
         i += LANES if along else 1
 
@@ -1240,25 +1240,26 @@ cdef void settle(const States *states, Py_ssize_t count, Map map, const double *
 
 cdef inline vec share(vec high, vec low, vec first, vec second) noexcept nogil:
     # (high + low) (first + second), rounded once.
-    return high * first + (low * first + high * second)
+    cdef vec product = high * first
+    return product + ((low * first + high * second) - vresidual(product, high, first))
 
 
 cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil:
     # exp(d + lost) first, where exp alone is below the range of fine_power: exp(d - middle) times first
     # times exp(middle), of which the last product may be subnormal.
-    cdef vec high, low, middle = splat(<real> (-63.0 if REAL_BITS == 32 else -700.0))
+    cdef vec power, part, high, low, middle = splat(<real> (-80.0 if REAL_BITS == 32 else -700.0))
     cdef vec rest, error
     cdef vec enough = at_least(d, splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)))
     vtwo_sum(enough, splat(0) - middle, &rest, &error)
-    fine_term(rest, lost + error, False, &high, &low)
+    fine_term(rest, lost + error, False, &power, &part, &high, &low)
     rest = share(high, low, first, second)
-    fine_term(middle, splat(0), True, &high, &low)
+    fine_term(middle, splat(0), True, &power, &part, &high, &low)
     rest = rest * high + rest * low
     return pick(d < splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)), splat(0), rest)
 
 
 cdef inline vec one_answer(vec x, vec lost, vec shift, vec first, vec second, Map map, bint exact) noexcept nogil:
-    cdef vec high, low, y, error, d
+    cdef vec power, part, high, low, y, error, d
     cdef dvec parts[2]
     cdef int which
     if map == LOG_SOFTMAX and REAL_BITS == 32:    # double has room for all digits
@@ -1271,7 +1272,7 @@ cdef inline vec one_answer(vec x, vec lost, vec shift, vec first, vec second, Ma
         vtwo_sum(d, splat(0) - first, &y, &error)
         y = y + (error + (lost - second))
         return pick(d - d == splat(0), y, d)
-    fine_term(d, lost, exact, &high, &low)
+    fine_term(d, lost, exact, &power, &part, &high, &low)
     y = share(high, low, first, second)
     if all_set(d >= splat(lowest())):
         return y

@@ -1,0 +1,444 @@
+"""softmax and log_softmax: within their bounds, and the same bits whatever surrounds a row."""
+
+import zlib
+from functools import cache
+
+import exact
+import numpy as np
+import pytest
+import scipy.special
+from arrays import (
+    BLOCKS,
+    DOMINATED,
+    ILL_CONDITIONED,
+    LAYOUTS,
+    SHARES,
+    SHORT,
+    UNDERFLOW,
+    VALUES,
+    WEIGHTED,
+    around,
+)
+from bounds import BOUNDS
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import lsecy
+
+CASES = {**VALUES, **DOMINATED, **UNDERFLOW, **ILL_CONDITIONED, **SHARES}
+SIGNED = ["mostly positive", "signed", "signed over the whole range"]
+LONGEST = 100_003 if exact.WIDE_LONG_DOUBLE else 300
+
+
+@pytest.fixture(params=["softmax", "log_softmax"])
+def function(request):
+    """Name one of the two functions."""
+    return request.param
+
+
+def call(function, *args, **options):
+    return getattr(lsecy, function)(*args, **options)
+
+
+# Accuracy -------------------------------------------------------------------------------
+
+
+class Row:
+    """One row with its exact shares; `Rounded` by function."""
+
+    def __init__(self, a, b=None):
+        self.a, self.b = a, b
+        softmax, log_softmax, self.cancellation = exact.shares(a, b)
+        self.exact = {
+            "softmax": exact.near(softmax, a.dtype),
+            "log_softmax": exact.near(log_softmax, a.dtype),
+        }
+
+    def errors(self, function):
+        got = call(function, self.a, b=self.b)
+        return exact.ulp_errors(got, self.exact[function])
+
+
+def sizes(dtype):
+    block = BLOCKS[np.dtype(dtype).name]
+    return [n for n in [*SHORT, 1000, block - 1, block, block + 1, 2 * block + 7, 16_391] if n <= LONGEST]
+
+
+@cache
+def rows(table, case, dtype):
+    """Return the rows of one case over all sizes; one seed per case and size."""
+    out = []
+    for n in sizes(dtype):
+        made = table_of(table)[case](np.random.default_rng([zlib.crc32(case.encode()), n]), n, dtype)
+        out.append(Row(*made) if table == "weights" else Row(made))
+    return out
+
+
+def table_of(name):
+    return WEIGHTED if name == "weights" else CASES
+
+
+def worst(function, chosen):
+    """Return (largest error, its length) over some rows."""
+    return max((row.errors(function).max(), row.a.size) for row in chosen)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_share_stays_within_its_bound(isa, dtype, function, case):
+    error, n = worst(function, rows("values", case, dtype))
+    assert error <= BOUNDS[function, dtype.name], f"{error} ulp at n = {n}"
+
+
+@pytest.mark.parametrize("case", [case for case in WEIGHTED if case not in SIGNED])
+def test_every_weighted_share_stays_within_its_bound(isa, dtype, function, case):
+    error, n = worst(function, rows("weights", case, dtype))
+    assert error <= BOUNDS[f"weighted {function}", dtype.name], f"{error} ulp at n = {n}"
+
+
+@pytest.mark.parametrize("case", SIGNED)
+def test_shares_of_terms_that_cancel_stay_within_their_bound(isa, dtype, case):
+    found = [
+        (row.errors("softmax").max() / row.cancellation, row.a.size) for row in rows("weights", case, dtype)
+    ]
+    error, n = max(found)
+    assert error <= BOUNDS["weighted softmax", dtype.name], f"{error} times the cancellation at n = {n}"
+
+
+@pytest.mark.parametrize("case", SIGNED)
+def test_logarithms_of_shares_that_cancel_stay_within_their_bound(isa, dtype, case):
+    """The error of the sum counts against 1, the error of the logarithm against its value."""
+    eps, found = np.finfo(dtype).eps, []
+    for row in rows("weights", case, dtype):
+        true = row.exact["log_softmax"]
+        allowed = eps * np.maximum(np.abs(true.near), row.cancellation)
+        error = np.where(true.near == -np.inf, row.errors("log_softmax"), 0)
+        ordinary = np.isfinite(true.near)
+        error[ordinary] = (row.errors("log_softmax") * true.ulp)[ordinary] / allowed[ordinary]
+        error[np.isnan(true.near)] = row.errors("log_softmax")[np.isnan(true.near)]
+        found.append((error.max(), row.a.size))
+    error, n = max(found)
+    assert error <= BOUNDS["weighted log_softmax", dtype.name], f"{error} at n = {n}"
+
+
+@cache
+def long_row(case, dtype):
+    return Row(CASES[case](np.random.default_rng(zlib.crc32(case.encode())), LONGEST, dtype))
+
+
+@pytest.mark.parametrize("case", ["normal", "normal times 10", "sorted up", "one half a unit above equals"])
+def test_shares_of_long_rows_stay_within_their_bound(isa, dtype, function, case):
+    error = long_row(case, dtype).errors(function).max()
+    assert error <= BOUNDS[function, dtype.name]
+
+
+@cache
+def batch(dtype, n):
+    """Return 200 rows of n with their exact shares, by function."""
+    rng = np.random.default_rng(n)
+    normal = rng.normal(0, 10, (150, n))
+    winners = rng.uniform(-30, 0, (50, n))
+    winners[:, rng.integers(n)] = 0
+    a = np.concatenate([normal, winners]).astype(dtype)
+    each = [exact.shares(row)[:2] for row in a]
+    return a, {
+        "softmax": exact.near(np.array([softmax for softmax, _ in each]), dtype),
+        "log_softmax": exact.near(np.array([log_softmax for _, log_softmax in each]), dtype),
+    }
+
+
+@pytest.mark.parametrize("n", [*range(1, 10), 15, 16, 17, 33, 64, 65])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_shares_of_many_rows_stay_within_their_bound(isa, dtype, function, n, order):
+    a, true = batch(dtype, n)
+    error = exact.ulp_errors(call(function, np.array(a, order=order), axis=1), true[function]).max()
+    assert error <= BOUNDS[function, dtype.name]
+
+
+@pytest.mark.parametrize("n", [2, 3, 64, 65, 5000])
+def test_the_winner_keeps_its_digits_at_any_gap(isa, dtype, n):
+    """A sweep of one winner beside equals, from nearby to just above underflow."""
+    errors = {}
+    for gap in np.linspace(0.1, 80 if dtype == np.float32 else 700, 60).astype(dtype):
+        a = np.full(n, 40 - gap, dtype)
+        a[n // 2] = 40
+        true = -exact.contract([0.0, float(a[0]) - 40], [1.0, n - 1.0]).value
+        errors[float(gap)] = exact.ulp_error(lsecy.log_softmax(a)[n // 2], true, dtype)
+    worst_gap, error = max(errors.items(), key=lambda item: item[1])
+    assert error <= BOUNDS["log_softmax", dtype.name], worst_gap
+
+
+def test_the_winner_of_two_keeps_its_digits():
+    assert lsecy.log_softmax([40.0, 0.0])[0] == -4.248354255291589e-18
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 64, 65, 1000, 5000, 100_003])
+@pytest.mark.parametrize("case", ["normal", "normal times 10", "wide", "tied", "two levels", "sorted up"])
+def test_the_shares_of_a_row_add_up_to_one(isa, dtype, rng, case, n):
+    total = np.sum(lsecy.softmax(CASES[case](rng, n, dtype)), dtype=np.longdouble)
+    assert abs(total - 1) <= BOUNDS["sum of softmax", dtype.name] * np.finfo(dtype).eps
+
+
+def test_shares_of_ten_million_equal_terms_do_not_drift(isa, dtype):
+    n = 10_000_001
+    got = lsecy.softmax(np.full(n, 1.5, dtype))
+    with exact.mp.workdps(40):
+        error = exact.ulp_error(got[n // 2], exact.mpf(1) / n, dtype)
+    assert error <= BOUNDS["softmax", dtype.name]
+    assert got.min() == got.max()
+
+
+def test_subnormal_shares_are_not_flushed(isa, dtype):
+    gap = 100 if dtype == np.float32 else 740
+    got = lsecy.softmax(np.array([0, -gap], dtype))[1]
+    assert 0 < got < np.finfo(dtype).tiny
+
+
+# Equal bits -----------------------------------------------------------------------------
+
+BITS = [*range(1, 10), *around(16, 64), 130, 257, 1000]
+
+
+def bits_sizes(dtype):
+    block = BLOCKS[dtype.name]
+    return [*BITS, block - 1, block + 1, 2 * block + 5]
+
+
+def one_by_one(function, rows, b=None):
+    """Map each row alone: the reference that all else must equal."""
+    if b is None:
+        return np.array([call(function, row.copy()) for row in rows])
+    return np.array([call(function, row.copy(), b=w.copy()) for row, w in zip(rows, b, strict=True)])
+
+
+def differing(pairs):
+    """Return the names of results that differ from their reference."""
+    return [name for name, got, reference in pairs if not exact.same_bits(got, reference)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_and_columns_have_the_same_bits_in_every_layout(isa, dtype, function, rng, layout):
+    pairs = []
+    for n in bits_sizes(dtype):
+        a = rng.normal(0, 5, (5, n)).astype(dtype)
+        reference = one_by_one(function, a)
+        pairs.append((n, call(function, LAYOUTS[layout](a), axis=-1), reference))
+        turned = LAYOUTS[layout](np.ascontiguousarray(a.T))
+        pairs.append(((n, "columns"), call(function, turned, axis=0), reference.T))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weighted_rows_have_the_same_bits_in_every_layout(isa, dtype, function, rng, layout):
+    pairs = []
+    for n in [1, 3, 8, 17, 64, 65, 130, 1000]:
+        a, b = rng.normal(0, 5, (5, n)).astype(dtype), rng.uniform(0, 1, (5, n)).astype(dtype)
+        reference = one_by_one(function, a, b)
+        pairs.append((n, call(function, a, axis=-1, b=LAYOUTS[layout](b)), reference))
+        turned = LAYOUTS[layout](np.ascontiguousarray(b.T))
+        pairs.append(((n, "columns"), call(function, a.T, axis=0, b=turned), reference.T))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("case", ["normal", "sorted up", "sorted down", "masked", "saw", "first is -1e30"])
+def test_a_column_has_the_bits_of_a_row(isa, dtype, function, rng, case):
+    pairs = []
+    for n in bits_sizes(dtype):
+        a = np.array([VALUES[case](rng, n, dtype) for _ in range(9)])
+        pairs.append((n, call(function, np.ascontiguousarray(a.T), axis=0), one_by_one(function, a).T))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("outer", [1, 2, 3, 7, 8, 15, 16, 17, 33, 64, 65, 129, 1000])
+def test_a_row_has_the_same_bits_in_a_batch_of_any_size(isa, dtype, function, rng, outer):
+    pairs = []
+    for n in [1, 2, 3, 4, 5, 8, 9, 17, 33, 64, 65, 130]:
+        a = rng.normal(0, 9, (outer, n)).astype(dtype)
+        chosen = np.unique(np.linspace(0, outer - 1, 20).astype(int))
+        reference = one_by_one(function, a[chosen])
+        pairs.append((n, call(function, a, axis=1)[chosen], reference))
+        turned = call(function, np.ascontiguousarray(a.T), axis=0)
+        pairs.append(((n, "columns"), turned[:, chosen], reference.T))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("n", [2, 4, 9, 33, 64, 65, 130])
+def test_what_the_neighbours_hold_does_not_matter(isa, dtype, function, rng, n):
+    a = rng.normal(0, 10, (70, n)).astype(dtype)
+    reference = one_by_one(function, a)[1::2]
+    for value in (np.nan, np.inf, -np.inf, 1e30, -1e30):
+        a[::2] = value
+        assert exact.same_bits(call(function, a, axis=1)[1::2], reference)
+        assert exact.same_bits(call(function, np.asfortranarray(a), axis=1)[1::2], reference)
+
+
+@pytest.mark.parametrize("axis", [(0, 1), (0, 2), (1, 2), (2, 0), (0, 1, 2), (-1, 0), (0, 3), (3, 1), None])
+def test_several_axes_have_the_bits_of_one_flat_row(isa, dtype, function, rng, axis):
+    a = rng.normal(0, 5, (6, 5, 7, 9)).astype(dtype)
+    reduced = sorted(i % 4 for i in (range(4) if axis is None else axis))
+    kept = [i for i in range(4) if i not in reduced]
+    flat = a.transpose(kept + reduced)
+    reference = one_by_one(function, flat.reshape(-1, np.prod([a.shape[i] for i in reduced])))
+    got = call(function, a, axis=axis).transpose(kept + reduced)
+    assert exact.same_bits(got, reference.reshape(flat.shape))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((1_200_007,), None),
+        ((1000, 1100), 0),
+        ((1000, 1100), 1),
+        ((3, 400_001), 1),
+        ((400_001, 3), 1),
+        ((50, 200, 100), (0, 2)),
+    ],
+)
+def test_the_number_of_threads_does_not_matter(isa, dtype, function, shape, axis):
+    a = np.random.default_rng(5).standard_normal(shape, dtype)
+    results = []
+    for n_threads in (1, 2, 3):
+        with lsecy.threads(n_threads):
+            results.append(call(function, a, axis=axis))
+    assert [exact.same_bits(result, results[0]) for result in results] == [True] * 3
+
+
+def test_the_number_of_threads_does_not_matter_to_weighted_shares(isa, dtype, function):
+    rng = np.random.default_rng(6)
+    a, b = rng.standard_normal((300, 1100), dtype), rng.standard_normal((300, 1100), dtype)
+    for axis in (None, 0, 1):
+        with lsecy.threads(1):
+            reference = call(function, a, axis=axis, b=b, where=b > -1)
+        assert exact.same_bits(call(function, a, axis=axis, b=b, where=b > -1), reference)
+
+
+# Into another array ---------------------------------------------------------------------
+
+
+def writable(layout):
+    return [name for name in LAYOUTS if name not in ("read-only", "byte-swapped") and "swapped" not in name]
+
+
+@pytest.mark.parametrize("layout", writable(LAYOUTS))
+def test_in_place_has_the_same_bits_in_every_layout(isa, dtype, function, rng, layout):
+    pairs = []
+    for shape in [(7, 9), (3, 64), (5, 130), (2, 5000), (300, 3)]:
+        for axis in (None, 0, 1):
+            a = rng.normal(0, 5, shape).astype(dtype)
+            reference = call(function, a, axis=axis)
+            view = LAYOUTS[layout](a.copy())
+            call(function, view, axis=axis, out=view)
+            pairs.append(((shape, axis), view, reference))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("layout", writable(LAYOUTS))
+def test_out_of_any_layout_gets_the_same_bits(isa, dtype, function, rng, layout):
+    pairs = []
+    for shape in [(7, 9), (3, 64), (5, 130), (2, 5000), (300, 3)]:
+        for axis in (None, 0, 1):
+            a = rng.normal(0, 5, shape).astype(dtype)
+            out = LAYOUTS[layout](np.full(shape, 7, dtype))
+            call(function, a, axis=axis, out=out)
+            pairs.append(((shape, axis), out, call(function, a, axis=axis)))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("layout", ["every second element", "every third row", "offset", "window"])
+def test_nothing_is_written_around_out(isa, dtype, function, rng, layout):
+    for axis in (None, 0, 1):
+        out = LAYOUTS[layout](np.ones((7, 65), dtype))
+        buffer = out
+        while buffer.base is not None:
+            buffer = buffer.base
+        outside = np.isnan(buffer)
+        call(function, rng.standard_normal((7, 65)).astype(dtype), axis=axis, out=out)
+        assert np.array_equal(np.isnan(buffer), outside)
+
+
+OVERLAPS = {
+    "one element ahead": lambda flat: (flat[:-1], flat[1:]),
+    "one element behind": lambda flat: (flat[1:], flat[:-1]),
+    "reversed": lambda flat: (flat, flat[::-1]),
+    "every second": lambda flat: (flat[: flat.size // 2], flat[::2][: flat.size // 2]),
+    "transposed": lambda flat: (flat[:10_000].reshape(100, 100), flat[:10_000].reshape(100, 100).T),
+    "one row ahead": lambda flat: (flat[:9900].reshape(99, 100), flat[100:10_000].reshape(99, 100)),
+    "rows reversed": lambda flat: (flat[:10_000].reshape(100, 100), flat[:10_000].reshape(100, 100)[::-1]),
+    "three elements ahead": lambda flat: (flat[:9900].reshape(99, 100), flat[3:9903].reshape(99, 100)),
+    "columns": lambda flat: (
+        flat[:10_000].reshape(100, 100)[:, :50],
+        flat[:10_000].reshape(100, 100)[:, 25:75],
+    ),
+}
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_partial_overlap_is_right(isa, dtype, function, rng, overlap):
+    values = rng.normal(0, 5, 10_001).astype(dtype)
+    pairs = []
+    for axis in (None, 0, -1):
+        x, out = OVERLAPS[overlap](values.copy())
+        reference = call(function, x.copy(), axis=axis)
+        call(function, x, axis=axis, out=out)
+        pairs.append((axis, out, reference))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("name", ["b", "logb"])
+def test_out_may_be_the_weights(isa, dtype, function, rng, name):
+    pairs = []
+    for axis in (None, 0, 1):
+        a, w = rng.normal(0, 5, (2, 9, 130)).astype(dtype)
+        w = np.abs(w)
+        reference = call(function, a, axis=axis, **{name: w.copy()})
+        call(function, a, axis=axis, out=w, **{name: w})
+        pairs.append((axis, w, reference))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_out_may_overlap_the_weights_of_all_rows(isa, dtype, function, rng, axis):
+    """Every row reads the same weights, which lie inside of out."""
+    out = np.abs(rng.normal(0, 5, (50, 50))).astype(dtype)
+    a = rng.normal(0, 5, (50, 50)).astype(dtype)
+    w = out[7] if axis == 1 else out[:, 7:8]
+    reference = call(function, a, axis=axis, b=w.copy())
+    call(function, a, axis=axis, b=w, out=out)
+    assert exact.same_bits(out, reference)
+
+
+# SciPy ----------------------------------------------------------------------------------
+
+RTOL = {"float32": 5e-5, "float64": 1e-12}
+
+
+def assert_like_scipy(function, a, axis):
+    expected = getattr(scipy.special, function)(a, axis=axis)
+    got = call(function, a, axis=axis)
+    assert got.dtype == a.dtype
+    tolerance = RTOL[a.dtype.name]
+    smallest = np.finfo(a.dtype).tiny  # SciPy's shares below it have few digits
+    np.testing.assert_allclose(
+        got, expected, rtol=tolerance, atol=smallest if function == "softmax" else tolerance
+    )
+
+
+@st.composite
+def problems(draw):
+    """Draw an array with an axis or axes of it."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=9))
+    kind = draw(st.sampled_from([np.float32, np.float64]))
+    a = draw(hnp.arrays(kind, shape, elements=st.floats(-50, 50, width=32)))
+    axes = st.integers(-len(shape), len(shape) - 1)
+    return a, draw(st.one_of(st.none(), axes, hnp.valid_tuple_axes(len(shape), min_size=1)))
+
+
+@given(problems())
+def test_any_shape_and_any_axis_is_as_in_scipy(isa, function, problem):
+    assert_like_scipy(function, *problem)
+
+
+@given(problems())
+def test_any_view_is_as_in_scipy(isa, function, problem):
+    a, axis = problem
+    assert_like_scipy(function, a[(slice(None, None, -1),) * a.ndim].swapaxes(0, -1), axis)
