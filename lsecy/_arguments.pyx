@@ -1,6 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 """What is asked: arrays, element type, axes and weights become the normal form; every user error."""
 
+import numbers
 import operator
 
 import numpy as np
@@ -83,7 +84,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
         return asked
     problem.bits = 64 if kind is FLOAT64 or asked.type is FLOAT64 else 32
     if weak:
-        asked.b = asked.b.astype(FLOAT64 if problem.bits == 64 else FLOAT32)
+        asked.b = np.asarray(asked.b, FLOAT64 if problem.bits == 64 else FLOAT32)
     fill_operand(&problem.a, asked.a, problem.bits)
     fill_operand(&problem.b, asked.b, problem.bits)
     fill_operand(&problem.mask, asked.mask, 8)
@@ -145,7 +146,7 @@ cdef int take_mask(str function, Call asked, value) except -1:
 cdef double as_scale(str function, scale) except? -1:
     if type(scale) is float:
         return scale
-    if np.ndim(scale) == 0 and np.isrealobj(scale):
+    if isinstance(scale, (numbers.Real, np.ndarray)) and np.ndim(scale) == 0 and np.isrealobj(scale):
         try:
             return float(scale)
         except (TypeError, ValueError):
@@ -211,11 +212,11 @@ cdef void fill_operand(Operand *operand, array, int bits) except *:
 
 cdef log_of_weights(str function, b):
     # softmax shares out a whole, so a weight is a share.
-    negative = b[b < 0]
-    if negative.size:
-        raise ValueError(f"{function}: b holds {negative.flat[0]}; the weights of shares must not be negative")
     with np.errstate(all="ignore"):
-        return np.log(b, dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64)
+        negative = np.asarray(b)[b < 0]
+        if negative.size:
+            raise ValueError(f"{function}: b holds {negative.flat[0]}; the weights of shares must not be negative")
+        return np.asarray(np.log(b, dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64))
 
 
 # --- outputs ----------------------------------------------------------------------------------------

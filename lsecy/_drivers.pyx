@@ -429,7 +429,7 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     else:
         panel_terms(problem, row, start, count, buffers, &terms)
     if look.phase == PEAK:
-        kernels.peak(&terms, count, width, states.shift, states.high)
+        kernels.peak(&terms, count, width, states.shift, states.low, states.high)
     elif look.phase == SUM:
         kernels.sum(&terms, count, width, look.map, look.shift, look.peak, states)
     elif look.phase == COARSE:
@@ -458,7 +458,10 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
     cdef Py_ssize_t k
     for k in range(width):
         if look.phase == PEAK:
-            into.shift[place + k] = max(into.shift[place + k], source.shift[other + k])
+            if source.shift[other + k] > into.shift[place + k] or (
+                    source.shift[other + k] == into.shift[place + k] and source.low[other + k] > into.low[place + k]):
+                into.shift[place + k] = source.shift[other + k]
+                into.low[place + k] = source.low[other + k]
             into.high[place + k] = min(into.high[place + k], source.high[other + k])
         elif look.phase == FOLD or look.phase == SUM or look.phase == COARSE or look.phase == KEEP:
             merge(into, place + k, source, other + k)
@@ -971,8 +974,8 @@ cdef void look_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ss
 # What a map knows of its rows, or of its columns, before it writes.
 cdef struct Known:
     Room room
-    double peak[TILE]
-    double shift[TILE]
+    double peak[2 * TILE]     # the second half: what rounding took from the first
+    double shift[2 * TILE]
     double first[TILE]
     double second[TILE]
     bint undefined[TILE]
@@ -1071,8 +1074,10 @@ cdef inline void choose_shifts(const Problem *problem, Py_ssize_t width, Map map
     cdef bint near
     for k in range(width):
         known.peak[k] = known.room.shift[k]
-        near = fabs(known.peak[k]) < 32 and (map == SOFTMAX or problem.bits == 32)
+        known.peak[TILE + k] = known.room.low[k]
+        near = fabs(known.peak[k]) < 32 and (map == SOFTMAX or (problem.bits == 32 and problem.plain))
         known.shift[k] = 0 if near else known.peak[k]
+        known.shift[TILE + k] = 0 if near or map == SOFTMAX else known.peak[TILE + k]
 
 
 # An answer of log_softmax that is 1 or more in magnitude bears the error of logsumexp's first look.  The
@@ -1139,11 +1144,15 @@ cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map 
     # Asked before anything is written, for the result may lie where the input does.
     cdef Py_ssize_t k
     for k in range(width):
-        known.undefined[k] = isnan(known.first[k]) and is_undefined(problem, column_at(problem, row, k), map)
+        known.undefined[k] = is_strange(known, k) and is_undefined(problem, column_at(problem, row, k), map)
+
+
+cdef inline bint is_strange(const Known *known, Py_ssize_t k) noexcept nogil:
+    return isnan(known.first[k]) or not fabs(known.peak[k]) < INFINITY
 
 
 cdef bint is_undefined(const Problem *problem, Row row, Map map) noexcept nogil:
-    # Of a row whose sum is NaN: a kept NaN, or nothing kept above -inf, leaves nothing to say about what
+    # Of a row whose sum is NaN or whose peak is infinite: a kept NaN, or nothing kept above -inf, leaves nothing to say about what
     # is kept, and so does +inf but for the logarithm, where `write` finds x - inf.
     cdef Buffers buffers
     cdef Terms terms
@@ -1238,7 +1247,7 @@ cdef void map_tile(const Problem *problem, const Group *group, Map map, void *ou
     cdef const double *shift
     cdef Row row
     fill_tile(problem, group, width, &tile)
-    kernels.peak(&tile.terms, problem.n, width, known.room.shift, NULL)
+    kernels.peak(&tile.terms, problem.n, width, known.room.shift, known.room.low, NULL)
     choose_shifts(problem, width, map, &known)
     kernels.sum(&tile.terms, problem.n, width, map, known.shift, known.peak, &states)
     settle_sums(problem, width, map, &known)
@@ -1249,7 +1258,7 @@ cdef void map_tile(const Problem *problem, const Group *group, Map map, void *ou
     kernels.write(&tile.terms, problem.n, width, map, shift, known.first, known.second, answer, TILE)
     for k in range(group.count):
         row = row_of(group, k)
-        if isnan(known.first[k]) and is_undefined(problem, row, map):
+        if is_strange(&known, k) and is_undefined(problem, row, map):
             fill_row(problem, row, map, out)
         else:
             scatter(problem, <char *> answer + k * size, TILE, 0, problem.n, at(problem, out, row.out))

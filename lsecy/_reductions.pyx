@@ -249,7 +249,7 @@ cdef object by_sign(Call asked, return_sign, signs):
     cdef object out = asked.out
     asked.out = None
     value, sign = answer(asked, True, mean=True)
-    sign = sign * np.asarray(signs).astype(asked.type)
+    sign = sign * np.where(np.asarray(signs) == 0, 1, signs).astype(asked.type)    # as if divided by +0
     asked.out = out
     if return_sign:
         return delivered(asked, True, (np.asarray(value), np.asarray(sign)))

@@ -900,13 +900,13 @@ cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint 
     return load(<const real *> terms.a + row * terms.a_step + j)
 
 
-cdef inline vec difference(vec x, vec shift, bint exact, vec *lost) noexcept nogil:
-    # x - shift; lost gains what rounding takes from it.  exact: shift is 0 and lost too.
+cdef inline vec difference(vec x, vec shift, vec shift_low, bint exact, vec *lost) noexcept nogil:
+    # x - shift; lost gains what rounding takes from it, and loses shift_low.  exact: all but x are 0.
     cdef vec d, error
     if exact:
         return x
     vtwo_sum(x, splat(0) - shift, &d, &error)
-    error = lost[0] + error
+    error = (lost[0] - shift_low) + error
     lost[0] = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
     return d
 
@@ -924,14 +924,15 @@ cdef inline void fine_term(vec d, vec lost, bint exact, vec *power, vec *share, 
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                             Py_ssize_t j_apart, vec shift, vec peak, int count, bint general, bint exact,
-                             bint apart, real *keep_high, real *keep_low, dvec *total, vec *rest, vec *ones) noexcept nogil:
+                             Py_ssize_t j_apart, vec shift, vec shift_low, vec peak, int count, bint general,
+                             bint exact, bint apart, real *keep_high, real *keep_low, dvec *total, vec *rest, vec *ones) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, those of their powers of two (in double, HALVES vectors)
     # and of the rest apart, from which rounding takes less than half as much.  apart: terms that are the peak are only counted.  keep_high, keep_low: where the
     # terms themselves go, or NULL.
     cdef vec h[TREE]
     cdef vec l[TREE]
     cdef vec x, d, lost, high, low
+    cdef ivec top
     cdef int s
     ones[0] = splat(0)
     for s in range(TREE):
@@ -939,15 +940,19 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             h[s] = l[s] = splat(0)
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-        d = difference(x, shift, exact, &lost)    # before `lost` is read
+        d = difference(x, shift, shift_low, exact, &lost)    # before `lost` is read
         fine_term(d, lost, exact, h + s, l + s, &high, &low)
         if keep_high != NULL:
             store(keep_high + s * j_apart, high)
             store(keep_low + s * j_apart, low)
         if apart:
-            ones[0] = ones[0] + pick(x == peak, splat(1), splat(0))
-            h[s] = pick(x == peak, splat(0), h[s])
-            l[s] = pick(x == peak, splat(0), l[s])
+            if exact:
+                top = x == peak
+            else:
+                top = (x == peak) & (lost == splat(0))
+            ones[0] = ones[0] + pick(top, splat(1), splat(0))
+            h[s] = pick(top, splat(0), h[s])
+            l[s] = pick(top, splat(0), l[s])
     rest[0] = tree(l)
     for s in range(HALVES):
         total[s] = ((half(h[0], s) + half(h[1], s)) + (half(h[2], s) + half(h[3], s))) + (
@@ -966,8 +971,8 @@ cdef inline void add_parts(const dvec *total, vec rest, vec ones, dvec *high, dv
         size[which] = size[which] + half(ones, which)
 
 
-cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real peak, bint general, bint exact, bint apart,
-                         real *keep_high, real *keep_low, const States *states) noexcept nogil:
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real shift_low, real peak, bint general,
+                         bint exact, bint apart, real *keep_high, real *keep_low, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
@@ -993,10 +998,10 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real peak
                 to_low = edge_low
         for v in range(WIDTH // LANES):
             if keep_high != NULL:
-                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(peak), TREE, general, exact, apart,
+                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE, general, exact, apart,
                             to_high + j + v * LANES, to_low + j + v * LANES, total, &rest, &ones)
             else:
-                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(peak), TREE, general, exact, apart,
+                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE, general, exact, apart,
                             NULL, NULL, total, &rest, &ones)
             add_parts(total, rest, ones, high + v * HALVES, low + v * HALVES, size + v * HALVES)
         i += stripe
@@ -1008,30 +1013,31 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real peak
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, 0)
 
 
-cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real peak, bint apart, const States *states) noexcept nogil:
+cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real shift_low, real peak, bint apart,
+                  const States *states) noexcept nogil:
     if is_plain(terms) and shift == 0:
         if apart:
-            sum_one(terms, n, shift, peak, False, True, True, NULL, NULL, states)
+            sum_one(terms, n, shift, shift_low, peak, False, True, True, NULL, NULL, states)
         else:
-            sum_one(terms, n, shift, peak, False, True, False, NULL, NULL, states)
+            sum_one(terms, n, shift, shift_low, peak, False, True, False, NULL, NULL, states)
     elif apart:
-        sum_one(terms, n, shift, peak, True, False, True, NULL, NULL, states)
+        sum_one(terms, n, shift, shift_low, peak, True, False, True, NULL, NULL, states)
     else:
-        sum_one(terms, n, shift, peak, True, False, False, NULL, NULL, states)
+        sum_one(terms, n, shift, shift_low, peak, True, False, False, NULL, NULL, states)
     if apart and has_few(states.high[0]):
-        far_terms(terms, n, 0, True, splat(shift), splat(peak), states.high)
+        far_terms(terms, n, 0, True, splat(shift), splat(shift_low), splat(peak), states.high)
 
 
 cdef void sum_keep(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
                    const States *states) noexcept nogil:
     if is_plain(terms) and shift == 0:
-        sum_one(terms, n, 0, 0, False, True, False, <real *> high, <real *> low, states)
+        sum_one(terms, n, 0, 0, 0, False, True, False, <real *> high, <real *> low, states)
     else:
-        sum_one(terms, n, <real> shift, 0, True, False, False, <real *> high, <real *> low, states)
+        sum_one(terms, n, <real> shift, 0, 0, True, False, False, <real *> high, <real *> low, states)
 
 
-cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec shift, vec peak, bint exact, bint apart,
-                            const States *states) noexcept nogil:
+cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec shift, vec shift_low, vec peak,
+                            bint exact, bint apart, const States *states) noexcept nogil:
     # One vector of columns: all its positions at once, in L1.
     cdef dvec high[SPREAD * HALVES_BOUND]
     cdef dvec low[SPREAD * HALVES_BOUND]
@@ -1053,7 +1059,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec 
             if row >= n:
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
-            eight_parts(terms, row, WIDTH, j, 0, shift, peak, count, not exact, exact, apart, NULL, NULL,
+            eight_parts(terms, row, WIDTH, j, 0, shift, shift_low, peak, count, not exact, exact, apart, NULL, NULL,
                         total, &rest, &ones)
             add_parts(total, rest, ones, high + p * HALVES, low + p * HALVES, size + p * HALVES)
         first += TREE * WIDTH
@@ -1073,37 +1079,40 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec 
 cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *shift, const double *peak,
                       bint apart, const States *states) noexcept nogil:
     cdef real shifts[TILE]
+    cdef real lows[TILE]
     cdef real peaks[TILE]
     cdef double far[LANES_BOUND]
-    cdef vec c, m
+    cdef vec c, l, m
     cdef bint few
     cdef Py_ssize_t v, j, k
     for k in range(width):
         shifts[k] = <real> shift[k]
+        lows[k] = <real> shift[TILE + k]
         peaks[k] = <real> peak[k]
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         c = load(shifts + j)
+        l = load(lows + j)
         m = load(peaks + j)
         if is_plain(terms) and all_set(c == splat(0)):
             if apart:
-                sum_vector(terms, n, j, c, m, True, True, states)
+                sum_vector(terms, n, j, c, l, m, True, True, states)
             else:
-                sum_vector(terms, n, j, c, m, True, False, states)
+                sum_vector(terms, n, j, c, l, m, True, False, states)
         else:
-            sum_vector(terms, n, j, c, m, False, apart, states)
+            sum_vector(terms, n, j, c, l, m, False, apart, states)
         few = False
         for k in range(LANES):
             far[k] = 0
             few = few or (apart and has_few(states.high[j + k]))
         if few:
-            far_terms(terms, n, j, False, c, m, far)
+            far_terms(terms, n, j, False, c, l, m, far)
             for k in range(LANES):
                 if has_few(states.high[j + k]):
                     states.high[j + k] += far[k]
 
 
-cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec peak,
+cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec shift_low, vec peak,
                     double *total) noexcept nogil:
     # Terms below the range of fine_power, lane by lane: they count where there is nothing else beside
     # the peak.
@@ -1120,7 +1129,7 @@ cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
             x = exponent(terms, 0, i, True, &lost)
         else:
             x = exponent(terms, i, j, True, &lost)
-        x = pick(x == peak, splat(0), difference(x, shift, False, &lost))
+        x = pick(x == peak, splat(0), difference(x, shift, shift_low, False, &lost))
         fine_power(x, lost, False, &r, &w, &power)
         if not all_set((power != splat(0)) | (x < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0)))):
             store(d, x)
@@ -1134,7 +1143,7 @@ cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
 cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
               const States *states) noexcept nogil:
     if width == 0:
-        sum_row(terms, n, <real> shift[0], <real> peak[0], map == LOG_SOFTMAX, states)
+        sum_row(terms, n, <real> shift[0], <real> shift[TILE], <real> peak[0], map == LOG_SOFTMAX, states)
     else:
         sum_columns(terms, n, width, shift, peak, map == LOG_SOFTMAX, states)
 
@@ -1158,10 +1167,18 @@ cdef inline vec lower(vec x, vec bottom) noexcept nogil:
     return at_most(bottom, pick(x == splat(<real> -INFINITY), bottom, x))
 
 
-cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *target, double *bottom) noexcept nogil:
+cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
+    # The largest x + lost as such a pair; a NaN takes no place.
+    cdef ivec more = (x > most[0]) | ((x == most[0]) & (lost > beside[0]))
+    most[0] = pick(more, x, most[0])
+    beside[0] = pick(more, lost, beside[0])
+
+
+cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *target, double *target_low,
+               double *bottom) noexcept nogil:
     cdef vec most[4]
     cdef vec least[4]
-    cdef vec x, lost, nothing = splat(<real> -INFINITY)
+    cdef vec x, lost, nothing = splat(<real> -INFINITY), beside = splat(0)
     cdef Tail tail
     cdef bint plain = is_plain(terms)
     cdef Py_ssize_t i = 0, j, v, row, k
@@ -1182,27 +1199,35 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *targe
                 terms = &tail.terms
                 j = 0
             x = exponent(terms, 0, j, True, &lost)
-            most[0] = at_least(x, most[0])
+            higher(x, lost, most, &beside)
             least[0] = lower(x, least[0])
             i += LANES
-        most[0] = at_least(at_least(most[0], most[1]), at_least(most[2], most[3]))
         least[0] = at_most(at_most(least[0], least[1]), at_most(least[2], least[3]))
+        for k in range(1, 4):    # nothing is lost in plain terms
+            higher(most[k], splat(0), most, &beside)
         target[0] = lane(most[0], 0)
+        target_low[0] = lane(beside, 0)
         bottom[0] = lane(least[0], 0)
         for k in range(1, LANES):
-            target[0] = max(target[0], lane(most[0], k))
+            if lane(most[0], k) > target[0] or (lane(most[0], k) == target[0] and lane(beside, k) > target_low[0]):
+                target[0] = lane(most[0], k)
+                target_low[0] = lane(beside, k)
             bottom[0] = min(bottom[0], lane(least[0], k))
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         most[0] = nothing
+        beside = splat(0)
         for row in range(n):
             if plain:
-                most[0] = at_least(load(<const real *> terms.a + row * terms.a_step + j), most[0])
+                x = load(<const real *> terms.a + row * terms.a_step + j)
+                most[0] = pick(x > most[0], x, most[0])
             else:
-                most[0] = at_least(exponent(terms, row, j, True, &lost), most[0])
+                x = exponent(terms, row, j, True, &lost)
+                higher(x, lost, most, &beside)
         for k in range(LANES):
             target[j + k] = lane(most[0], k)
+            target_low[j + k] = lane(beside, k)
 
 
 cdef void settle(const States *states, Py_ssize_t count, Map map, const double *peak,
@@ -1247,27 +1272,32 @@ cdef inline vec share(vec high, vec low, vec first, vec second) noexcept nogil:
 cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil:
     # exp(d + lost) first, where exp alone is below the range of fine_power: exp(d - middle) times first
     # times exp(middle), of which the last product may be subnormal.
-    cdef vec power, part, high, low, middle = splat(<real> (-80.0 if REAL_BITS == 32 else -700.0))
+    cdef vec power, part, high, low, product, up, middle = splat(<real> (-80.0 if REAL_BITS == 32 else -700.0))
     cdef vec rest, error
     cdef vec enough = at_least(d, splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)))
     vtwo_sum(enough, splat(0) - middle, &rest, &error)
     fine_term(rest, lost + error, False, &power, &part, &high, &low)
-    rest = share(high, low, first, second)
+    product = high * first
+    error = (low * first + high * second) - vresidual(product, high, first)
+    rest = product + error
+    error = (product - rest) + error
     fine_term(middle, splat(0), True, &power, &part, &high, &low)
-    rest = rest * high + rest * low
+    # 2^64 keeps the second parts normal numbers, so that the last product alone may round to a subnormal.
+    up = splat(<real> 18446744073709551616.0)
+    rest = share(rest * up, error * up, high, low) * splat(<real> 5.421010862427522e-20)
     return pick(d < splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)), splat(0), rest)
 
 
-cdef inline vec one_answer(vec x, vec lost, vec shift, vec first, vec second, Map map, bint exact) noexcept nogil:
+cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first, vec second, Map map, bint exact) noexcept nogil:
     cdef vec power, part, high, low, y, error, d
     cdef dvec parts[2]
     cdef int which
     if map == LOG_SOFTMAX and REAL_BITS == 32:    # double has room for all digits
         for which in range(HALVES):
-            parts[which] = ((half(x, which) - half(shift, which)) + half(lost, which)) - (
+            parts[which] = ((half(x, which) - half(shift, which)) + half(lost - shift_low, which)) - (
                 half(first, which) + half(second, which))
         return joined(parts[0], parts[HALVES - 1])
-    d = difference(x, shift, exact, &lost)
+    d = difference(x, shift, shift_low, exact, &lost)
     if map == LOG_SOFTMAX:
         vtwo_sum(d, splat(0) - first, &y, &error)
         y = y + (error + (lost - second))
@@ -1279,8 +1309,8 @@ cdef inline vec one_answer(vec x, vec lost, vec shift, vec first, vec second, Ma
     return pick(d < splat(lowest()), far_share(d, lost, first, second), y)
 
 
-cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift, real first,
-                           real second, real *out) noexcept nogil:
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift, real shift_low,
+                           real first, real second, real *out) noexcept nogil:
     cdef Tail tail
     cdef real edge[LANES_BOUND]
     cdef vec x, y, lost
@@ -1292,7 +1322,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
             terms = &tail.terms
             j = 0
         x = exponent(terms, 0, j, general, &lost)
-        y = one_answer(x, lost, splat(shift), splat(first), splat(second), map, exact)
+        y = one_answer(x, lost, splat(shift), splat(shift_low), splat(first), splat(second), map, exact)
         if n - i >= LANES:
             store(out + i, y)
         else:
@@ -1303,23 +1333,23 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
 
 
 cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Map map,
-                          const real *shift, const real *first, const real *second) noexcept nogil:
+                          const real *shift, const real *low, const real *first, const real *second) noexcept nogil:
     cdef vec lost
     cdef vec x = exponent(terms, row, j, True, &lost)
-    return one_answer(x, lost, load(shift + j), load(first + j), load(second + j), map, False)
+    return one_answer(x, lost, load(shift + j), load(low + j), load(first + j), load(second + j), map, False)
 
 
 cdef inline void write_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
-                               const real *shift, const real *first, const real *second,
+                               const real *shift, const real *low, const real *first, const real *second,
                                real *out, Py_ssize_t out_step) noexcept nogil:
     cdef vec last
     cdef Py_ssize_t j, row, edge = width - LANES
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
-        last = answer_at(terms, row, edge, map, shift, first, second)
+        last = answer_at(terms, row, edge, map, shift, low, first, second)
         j = 0
         while j + LANES < width:
-            store(out + row * out_step + j, answer_at(terms, row, j, map, shift, first, second))
+            store(out + row * out_step + j, answer_at(terms, row, j, map, shift, low, first, second))
             j += LANES
         store(out + row * out_step + edge, last)
 
@@ -1327,26 +1357,28 @@ cdef inline void write_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
 cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift,
                 const double *first, const double *second, void *start, Py_ssize_t out_step) noexcept nogil:
     cdef real shifts[TILE]
+    cdef real lows[TILE]
     cdef real firsts[TILE]
     cdef real seconds[TILE]
     cdef real *out = <real *> start
     cdef Py_ssize_t k
     for k in range(max(width, 1)):
         shifts[k] = <real> shift[k]
+        lows[k] = <real> shift[TILE + k]
         firsts[k] = <real> first[k]
         seconds[k] = <real> second[k]
     if width == 0 and map == LOG_SOFTMAX and is_plain(terms):
-        write_row(terms, n, LOG_SOFTMAX, False, False, shifts[0], firsts[0], seconds[0], out)
+        write_row(terms, n, LOG_SOFTMAX, False, False, shifts[0], lows[0], firsts[0], seconds[0], out)
     elif width == 0 and map == LOG_SOFTMAX:
-        write_row(terms, n, LOG_SOFTMAX, True, False, shifts[0], firsts[0], seconds[0], out)
+        write_row(terms, n, LOG_SOFTMAX, True, False, shifts[0], lows[0], firsts[0], seconds[0], out)
     elif width == 0 and is_plain(terms) and shifts[0] == 0:
-        write_row(terms, n, SOFTMAX, False, True, shifts[0], firsts[0], seconds[0], out)
+        write_row(terms, n, SOFTMAX, False, True, shifts[0], lows[0], firsts[0], seconds[0], out)
     elif width == 0:
-        write_row(terms, n, SOFTMAX, True, False, shifts[0], firsts[0], seconds[0], out)
+        write_row(terms, n, SOFTMAX, True, False, shifts[0], lows[0], firsts[0], seconds[0], out)
     elif map == SOFTMAX:
-        write_columns(terms, n, width, SOFTMAX, shifts, firsts, seconds, out, out_step)
+        write_columns(terms, n, width, SOFTMAX, shifts, lows, firsts, seconds, out, out_step)
     else:
-        write_columns(terms, n, width, LOG_SOFTMAX, shifts, firsts, seconds, out, out_step)
+        write_columns(terms, n, width, LOG_SOFTMAX, shifts, lows, firsts, seconds, out, out_step)
 
 
 cdef void scale(const void *kept_high, const void *kept_low, Py_ssize_t n, double first, double second,

@@ -64,6 +64,7 @@ cdef struct Kernels:
     bint (*finish)(const States *states, Py_ssize_t count, double near, double cancelled,
                    double *value, double *sign) noexcept nogil
     # softmax and log_softmax (their terms have no b).  A row has width 0, a panel its columns.
+    # A peak or a shift is an array of TILE numbers, followed by TILE of what rounding took from them.
     #   peak    the largest kept exponent, -inf for none (a NaN may be passed over); for a row also the
     #           least one but -inf
     #   sum     states under `shift`: high + low the sum of all terms; for log_softmax without those
@@ -73,7 +74,8 @@ cdef struct Kernels:
     #   write   the elements, `out_step` apart from row to row; `shift` is the peak for log_softmax
     #   sum_keep, scale   sum and write for a row of softmax whose terms are kept in between, in two
     #           parts: no exponent but -inf may lie more than 70 (float64 670) below the shift
-    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *bottom) noexcept nogil
+    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *low,
+                 double *bottom) noexcept nogil
     void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
                 const States *states) noexcept nogil
     void (*settle)(const States *states, Py_ssize_t count, Map map, const double *peak,
