@@ -911,27 +911,26 @@ cdef inline vec difference(vec x, vec shift, vec shift_low, bint exact, vec *los
     return d
 
 
-cdef inline void fine_term(vec d, vec lost, bint exact, vec *power, vec *share, vec *high, vec *low) noexcept nogil:
-    # exp(d + lost) = power + share, a power of two and at most 0.42 of it; the same as high + low, a
-    # rounded number and what rounding took.  0 below the range of fine_power.
-    cdef vec r, w, q, one
-    fine_power(d, lost, exact, &r, &w, power)
+cdef inline void fine_term(vec d, vec lost, bint exact, vec *high, vec *low) noexcept nogil:
+    # exp(d + lost) = high + low, a rounded number and what rounding took.  0 below the range of fine_power.
+    cdef vec r, w, power, q, one
+    fine_power(d, lost, exact, &r, &w, &power)
     q = r + w
     one = splat(1) + q
-    share[0] = q * power[0]
-    high[0] = one * power[0]
-    low[0] = (((r - q) + w) + (q - (one - splat(1)))) * power[0]
+    high[0] = one * power
+    low[0] = (((r - q) + w) + (q - (one - splat(1)))) * power
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, vec shift, vec shift_low, vec peak, int count, bint general,
                              bint exact, bint apart, real *keep_high, real *keep_low, dvec *total, vec *rest, vec *ones) noexcept nogil:
-    # The sum of `count` <= 8 vectors of terms, those of their powers of two (in double, HALVES vectors)
-    # and of the rest apart, from which rounding takes less than half as much.  apart: terms that are the peak are only counted.  keep_high, keep_low: where the
+    # The sum of `count` <= 8 vectors of terms: of their high parts in wider arithmetic (float32: HALVES
+    # vectors of double), of their low parts and what that rounds as `rest`.  apart: terms that are the peak are only counted.  keep_high, keep_low: where the
     # terms themselves go, or NULL.
     cdef vec h[TREE]
     cdef vec l[TREE]
-    cdef vec x, d, lost, high, low
+    cdef vec x, d, lost
+    cdef dvec error, more
     cdef ivec top
     cdef int s
     ones[0] = splat(0)
@@ -941,10 +940,10 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
         d = difference(x, shift, shift_low, exact, &lost)    # before `lost` is read
-        fine_term(d, lost, exact, h + s, l + s, &high, &low)
+        fine_term(d, lost, exact, h + s, l + s)
         if keep_high != NULL:
-            store(keep_high + s * j_apart, high)
-            store(keep_low + s * j_apart, low)
+            store(keep_high + s * j_apart, h[s])
+            store(keep_low + s * j_apart, l[s])
         if apart:
             if exact:
                 top = x == peak
@@ -954,9 +953,17 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             h[s] = pick(top, splat(0), h[s])
             l[s] = pick(top, splat(0), l[s])
     rest[0] = tree(l)
-    for s in range(HALVES):
-        total[s] = ((half(h[0], s) + half(h[1], s)) + (half(h[2], s) + half(h[3], s))) + (
-            (half(h[4], s) + half(h[5], s)) + (half(h[6], s) + half(h[7], s)))
+    if REAL_BITS == 32:
+        for s in range(HALVES):
+            total[s] = ((half(h[0], s) + half(h[1], s)) + (half(h[2], s) + half(h[3], s))) + (
+                (half(h[4], s) + half(h[5], s)) + (half(h[6], s) + half(h[7], s)))
+        return
+    total[0] = half(h[0], 0)
+    error = half(rest[0], 0)
+    for s in range(1, TREE):
+        two_sum(total[0], half(h[s], 0), total, &more)
+        error = error + more
+    rest[0] = (<vec *> &error)[0]
 
 
 cdef inline void add_parts(const dvec *total, vec rest, vec ones, dvec *high, dvec *low, dvec *size) noexcept nogil:
@@ -1025,7 +1032,8 @@ cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real shift_low, 
     else:
         sum_one(terms, n, shift, shift_low, peak, True, False, False, NULL, NULL, states)
     if apart and has_few(states.high[0]):
-        far_terms(terms, n, 0, True, splat(shift), splat(shift_low), splat(peak), states.high)
+        few_terms(terms, n, 0, True, splat(shift), splat(shift_low), splat(peak), states.high)
+        states.low[0] = 0
 
 
 cdef void sum_keep(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
@@ -1106,21 +1114,26 @@ cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
             far[k] = 0
             few = few or (apart and has_few(states.high[j + k]))
         if few:
-            far_terms(terms, n, j, False, c, l, m, far)
+            few_terms(terms, n, j, False, c, l, m, far)
             for k in range(LANES):
                 if has_few(states.high[j + k]):
-                    states.high[j + k] += far[k]
+                    states.high[j + k] = far[k]
+                    states.low[j + k] = 0
 
 
-cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec shift_low, vec peak,
+cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec shift_low, vec peak,
                     double *total) noexcept nogil:
-    # Terms below the range of fine_power, lane by lane: they count where there is nothing else beside
-    # the peak.
+    # The sum of all terms but the peaks once more, lane by lane, where it is next to nothing: the
+    # library's exp reaches to the end of double's range.  Compensated, for n may be large.
     cdef Tail tail
     cdef real d[LANES_BOUND]
-    cdef real powers[LANES_BOUND]
-    cdef vec x, lost, r, w, power
-    cdef Py_ssize_t i = 0, k
+    cdef real rounded[LANES_BOUND]
+    cdef double rest[LANES_BOUND]
+    cdef double term, whole
+    cdef vec x, y, lost
+    cdef Py_ssize_t i = 0, k, place
+    for k in range(LANES):
+        total[0 if along else k] = rest[k] = 0
     while i < n:
         if along and n - i < LANES:
             pad_terms(terms, i, n - i, LANES, &tail)
@@ -1129,15 +1142,21 @@ cdef void far_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
             x = exponent(terms, 0, i, True, &lost)
         else:
             x = exponent(terms, i, j, True, &lost)
-        x = pick(x == peak, splat(0), difference(x, shift, shift_low, False, &lost))
-        fine_power(x, lost, False, &r, &w, &power)
-        if not all_set((power != splat(0)) | (x < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0)))):
-            store(d, x)
-            store(powers, power)
+        y = difference(x, shift, shift_low, False, &lost)
+        y = pick((x == peak) & (lost == splat(0)), splat(<real> -INFINITY), y)
+        if not all_set(y < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0))):
+            store(d, y)
+            store(rounded, lost)
             for k in range(LANES):
-                if powers[k] == 0:
-                    total[0 if along else k] += exp(d[k])
+                place = 0 if along else k
+                term = exp(d[k])
+                term += term * rounded[k]
+                whole = total[place] + term
+                rest[place] += (total[place] - whole) + term if total[place] > term else (term - whole) + total[place]
+                total[place] = whole
         i += LANES if along else 1
+    for k in range(1 if along else LANES):
+        total[k] += rest[k]
 
 
 cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
@@ -1272,16 +1291,16 @@ cdef inline vec share(vec high, vec low, vec first, vec second) noexcept nogil:
 cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil:
     # exp(d + lost) first, where exp alone is below the range of fine_power: exp(d - middle) times first
     # times exp(middle), of which the last product may be subnormal.
-    cdef vec power, part, high, low, product, up, middle = splat(<real> (-80.0 if REAL_BITS == 32 else -700.0))
+    cdef vec high, low, product, up, middle = splat(<real> (-80.0 if REAL_BITS == 32 else -700.0))
     cdef vec rest, error
     cdef vec enough = at_least(d, splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)))
     vtwo_sum(enough, splat(0) - middle, &rest, &error)
-    fine_term(rest, lost + error, False, &power, &part, &high, &low)
+    fine_term(rest, lost + error, False, &high, &low)
     product = high * first
     error = (low * first + high * second) - vresidual(product, high, first)
     rest = product + error
     error = (product - rest) + error
-    fine_term(middle, splat(0), True, &power, &part, &high, &low)
+    fine_term(middle, splat(0), True, &high, &low)
     # 2^64 keeps the second parts normal numbers, so that the last product alone may round to a subnormal.
     up = splat(<real> 18446744073709551616.0)
     rest = share(rest * up, error * up, high, low) * splat(<real> 5.421010862427522e-20)
@@ -1289,7 +1308,7 @@ cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil
 
 
 cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first, vec second, Map map, bint exact) noexcept nogil:
-    cdef vec power, part, high, low, y, error, d
+    cdef vec high, low, y, error, d
     cdef dvec parts[2]
     cdef int which
     if map == LOG_SOFTMAX and REAL_BITS == 32:    # double has room for all digits
@@ -1302,7 +1321,7 @@ cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first,
         vtwo_sum(d, splat(0) - first, &y, &error)
         y = y + (error + (lost - second))
         return pick(d - d == splat(0), y, d)
-    fine_term(d, lost, exact, &power, &part, &high, &low)
+    fine_term(d, lost, exact, &high, &low)
     y = share(high, low, first, second)
     if all_set(d >= splat(lowest())):
         return y
