@@ -370,7 +370,8 @@ cdef int split_axes(Problem *problem, tuple shape, const Py_ssize_t (*strides)[M
     return 0
 
 
-cdef void push_axis(Axes *axes, Py_ssize_t length, Py_ssize_t a, Py_ssize_t b, Py_ssize_t mask, Py_ssize_t out) noexcept:
+cdef void push_axis(Axes *axes, Py_ssize_t length, Py_ssize_t a, Py_ssize_t b, Py_ssize_t mask,
+                    Py_ssize_t out) noexcept:
     cdef int last = axes.count - 1
     if (last >= 0 and a == axes.a[last] * axes.length[last] and b == axes.b[last] * axes.length[last]
             and mask == axes.mask[last] * axes.length[last] and out == axes.out[last] * axes.length[last]):

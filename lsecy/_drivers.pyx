@@ -1083,7 +1083,8 @@ cdef inline void choose_shifts(const Problem *problem, Py_ssize_t width, Map map
 # An answer of log_softmax that is 1 or more in magnitude bears the error of logsumexp's first look.  The
 # smallest is log(total) - peak: where it is at least 1 a coarse sum serves for the whole row.
 
-cdef inline bint may_be_coarse(const Problem *problem, Py_ssize_t width, Map map, const Known *known) noexcept nogil:
+cdef inline bint may_be_coarse(const Problem *problem, Py_ssize_t width, Map map,
+                               const Known *known) noexcept nogil:
     cdef Py_ssize_t k
     if map == SOFTMAX or problem.bits == 64 or not problem.plain or problem.n <= SHORT_ROW:
         return False
@@ -1152,8 +1153,8 @@ cdef inline bint is_strange(const Known *known, Py_ssize_t k) noexcept nogil:
 
 
 cdef bint is_undefined(const Problem *problem, Row row, Map map) noexcept nogil:
-    # Of a row whose sum is NaN or whose peak is infinite: a kept NaN, or nothing kept above -inf, leaves nothing to say about what
-    # is kept, and so does +inf but for the logarithm, where `write` finds x - inf.
+    # Of a row whose sum is NaN or whose peak is infinite: a kept NaN, or nothing kept above -inf, leaves
+    # nothing to say about what is kept, and so does +inf but for the logarithm, where `write` finds x - inf.
     cdef Buffers buffers
     cdef Terms terms
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k

@@ -40,10 +40,29 @@ class EdgeCaseTable(Directive):
 
     def run(self):
         """Build the table from ``EDGES`` and from those that only float64 can hold."""
-        from edge_cases import EDGES, EDGES_FLOAT64
+        from edge_cases import EDGES, EDGES_FLOAT64, EDGES_KEYWORDS
 
-        rows = [(e.name, e.a, e.b or "", e.value, e.sign) for e in EDGES + EDGES_FLOAT64]
-        return [table(["case", "a", "b", "result", "sign"], rows)]
+        functions = ["logsumexp", "logmeanexp", "softmax", "log_softmax"]
+        rows = []
+        for edge in EDGES + EDGES_KEYWORDS + EDGES_FLOAT64:
+            options = ", ".join(f"{name}={short(value)}" for name, value in edge.options().items())
+            signed = any(b < 0 for b in edge.b or [])  # shares have no negative weights
+            answers = [
+                "ValueError" if signed and "softmax" in f else short(edge.expected(f)) for f in functions
+            ]
+            rows.append((edge.name, short(edge.a), options, *answers))
+        return [table(["case", "a", "options", *functions], rows)]
+
+
+def short(value):
+    """Return numbers as a reader writes them: six digits, a list in brackets, a value with its sign."""
+    if isinstance(value, tuple):
+        return f"{short(value[0])}, sign {short(value[1])}"
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return f"[{', '.join(map(short, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def setup(app):

@@ -923,10 +923,11 @@ cdef inline void fine_term(vec d, vec lost, bint exact, vec *high, vec *low) noe
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, vec shift, vec shift_low, vec peak, int count, bint general,
-                             bint exact, bint apart, real *keep_high, real *keep_low, dvec *total, vec *rest, vec *ones) noexcept nogil:
+                             bint exact, bint apart, real *keep_high, real *keep_low,
+                             dvec *total, vec *rest, vec *ones) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms: of their high parts in wider arithmetic (float32: HALVES
-    # vectors of double), of their low parts and what that rounds as `rest`.  apart: terms that are the peak are only counted.  keep_high, keep_low: where the
-    # terms themselves go, or NULL.
+    # vectors of double), of their low parts and what that rounds as `rest`.  apart: terms that are the
+    # peak are only counted.  keep_high, keep_low: where the terms themselves go, or NULL.
     cdef vec h[TREE]
     cdef vec l[TREE]
     cdef vec x, d, lost
@@ -1005,11 +1006,11 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real shif
                 to_low = edge_low
         for v in range(WIDTH // LANES):
             if keep_high != NULL:
-                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE, general, exact, apart,
-                            to_high + j + v * LANES, to_low + j + v * LANES, total, &rest, &ones)
+                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE,
+                            general, exact, apart, to_high + j + v * LANES, to_low + j + v * LANES, total, &rest, &ones)
             else:
-                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE, general, exact, apart,
-                            NULL, NULL, total, &rest, &ones)
+                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE,
+                            general, exact, apart, NULL, NULL, total, &rest, &ones)
             add_parts(total, rest, ones, high + v * HALVES, low + v * HALVES, size + v * HALVES)
         i += stripe
     if keep_high != NULL and to_high == edge_high:
@@ -1307,7 +1308,8 @@ cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil
     return pick(d < splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)), splat(0), rest)
 
 
-cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first, vec second, Map map, bint exact) noexcept nogil:
+cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first, vec second, Map map,
+                           bint exact) noexcept nogil:
     cdef vec high, low, y, error, d
     cdef dvec parts[2]
     cdef int which
@@ -1328,8 +1330,8 @@ cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first,
     return pick(d < splat(lowest()), far_share(d, lost, first, second), y)
 
 
-cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift, real shift_low,
-                           real first, real second, real *out) noexcept nogil:
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift,
+                           real shift_low, real first, real second, real *out) noexcept nogil:
     cdef Tail tail
     cdef real edge[LANES_BOUND]
     cdef vec x, y, lost
