@@ -92,8 +92,8 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
 
     Parameters
     ----------
-    x, axis, b, where, logb, scale, out, dtype
-        As in `softmax`.
+    x, axis, b, where, logb, scale, out, dtype : as for `softmax`
+        The same arguments with the same meaning.
 
     Returns
     -------

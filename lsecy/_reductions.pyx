@@ -141,8 +141,8 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
 
     Parameters
     ----------
-    a, axis, b, keepdims, return_sign, where, logb, scale, out, dtype
-        As in `logsumexp`.  Without `b` and `logb` all kept elements weigh the same.
+    a, axis, b, keepdims, return_sign, where, logb, scale, out, dtype : as for `logsumexp`
+        The same arguments with the same meaning.  Without `b` and `logb` all kept elements weigh the same.
 
     Returns
     -------
