@@ -180,7 +180,15 @@ cdef element_type(str function, str name, array):
 
 cdef joined_type(one, other):
     joined = np.result_type(one, other)
-    return FLOAT64 if joined.kind in "bui" else joined.newbyteorder("=")
+    return FLOAT64 if joined.kind in "bui" else the_one(joined)
+
+
+cdef the_one(kind):
+    # The very object, for dtypes are told apart by identity here: equality costs as much as a small call.
+    for known in (FLOAT16, FLOAT32, FLOAT64):
+        if kind == known:
+            return known
+    return kind.newbyteorder("=")
 
 
 cdef output_type(str function, dtype, kind):
@@ -191,7 +199,7 @@ cdef output_type(str function, dtype, kind):
     if wanted is not None and wanted.isnative and (
             wanted.kind in "fc" or is_bfloat16(wanted)) and (wanted.kind == "c") == (kind.kind == "c"):
         if wanted.kind == "c" or wanted != np.dtype(np.longdouble) or kind == wanted:
-            return wanted
+            return the_one(wanted)
     allowed = "complex64, complex128 and clongdouble" if kind.kind == "c" else "float16, bfloat16, float32 and float64"
     raise TypeError(f"{function}: dtype is {dtype!r}; allowed for this input are {allowed}")
 

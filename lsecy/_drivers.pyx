@@ -9,7 +9,7 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, exp, fabs, isnan
+from libc.math cimport INFINITY, NAN, exp, fabs, isnan, log
 from libc.stdlib cimport free, malloc
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
@@ -1120,8 +1120,8 @@ cdef inline bint may_keep(const Problem *problem, Map map, const Known *known, d
     # the peak needs a look of its own, and what is infinite or NaN leaves the input as it is.
     return (map == SOFTMAX and problem.inner == 1 and problem.n <= MOST_KEPT // (problem.bits // 8)
             and (problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1))
-            and fabs(known.peak[0]) < INFINITY
-            and bottom - known.shift[0] > (-70 if problem.bits == 32 else -670))
+            and fabs(known.peak[0]) < INFINITY and bottom - known.shift[0] > (-69 if problem.bits == 32 else -665)
+            and bottom - known.peak[0] - log(<double> problem.n) > (-69 if problem.bits == 32 else -665))
 
 
 cdef inline void settle_sums(const Problem *problem, Py_ssize_t width, Map map, Known *known) noexcept nogil:

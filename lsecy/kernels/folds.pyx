@@ -26,6 +26,7 @@ cdef extern from "math.h" nogil:
     const double INFINITY
     const double NAN
     double exp(double)
+    long double expl(long double)
     double fabs(double)
 
 cdef enum:
@@ -882,9 +883,8 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
 # two numbers, and only its product with 1 / total is rounded.
 # log_softmax counts the terms that are the peak instead of adding them: 1 + rest would lose the rest.
 
-cdef inline real lowest() noexcept nogil:
-    # Below it the second part of a term is no normal number.
-    return <real> (-70.0 if REAL_BITS == 32 else -670.0)
+cdef inline real smallest() noexcept nogil:
+    return <real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289)    # 2^-100, 2^-960
 
 
 cdef inline bint has_few(double total) noexcept nogil:
@@ -1124,17 +1124,19 @@ cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
 
 cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec shift_low, vec peak,
                     double *total) noexcept nogil:
-    # The sum of all terms but the peaks once more, lane by lane, where it is next to nothing: the
-    # library's exp reaches to the end of double's range.  Compensated, for n may be large.
+    # The sum of all terms but the peaks once more, lane by lane, where it is next to nothing: long double
+    # reaches beyond the end of double's range, where terms would be subnormal.  Compensated, for n may
+    # be large.
     cdef Tail tail
     cdef real d[LANES_BOUND]
     cdef real rounded[LANES_BOUND]
-    cdef double rest[LANES_BOUND]
-    cdef double term, whole
+    cdef long double high[LANES_BOUND]
+    cdef long double rest[LANES_BOUND]
+    cdef long double term, whole
     cdef vec x, y, lost
     cdef Py_ssize_t i = 0, k, place
     for k in range(LANES):
-        total[0 if along else k] = rest[k] = 0
+        high[k] = rest[k] = 0
     while i < n:
         if along and n - i < LANES:
             pad_terms(terms, i, n - i, LANES, &tail)
@@ -1150,14 +1152,14 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
             store(rounded, lost)
             for k in range(LANES):
                 place = 0 if along else k
-                term = exp(d[k])
+                term = expl(d[k])
                 term += term * rounded[k]
-                whole = total[place] + term
-                rest[place] += (total[place] - whole) + term if total[place] > term else (term - whole) + total[place]
-                total[place] = whole
+                whole = high[place] + term
+                rest[place] += (high[place] - whole) + term if high[place] > term else (term - whole) + high[place]
+                high[place] = whole
         i += LANES if along else 1
     for k in range(1 if along else LANES):
-        total[k] += rest[k]
+        total[k] = <double> (high[k] + rest[k])
 
 
 cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
@@ -1325,9 +1327,10 @@ cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first,
         return pick(d - d == splat(0), y, d)
     fine_term(d, lost, exact, &high, &low)
     y = share(high, low, first, second)
-    if all_set(d >= splat(lowest())):
+    # The second parts of a smaller answer are no normal numbers; what is far below that is 0 indeed.
+    if all_set((y >= splat(smallest())) | (d < splat(<real> (-149.0 if REAL_BITS == 32 else -800.0)))):
         return y
-    return pick(d < splat(lowest()), far_share(d, lost, first, second), y)
+    return pick(y < splat(smallest()), far_share(d, lost, first, second), y)
 
 
 cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift,

@@ -73,7 +73,8 @@ cdef struct Kernels:
     #           there is no such row.  Whole vectors of up to eight are read and written.
     #   write   the elements, `out_step` apart from row to row; `shift` is the peak for log_softmax
     #   sum_keep, scale   sum and write for a row of softmax whose terms are kept in between, in two
-    #           parts: no exponent but -inf may lie more than 70 (float64 670) below the shift
+    #           parts: no exponent but -inf may lie more than 69 (float64 665)
+    #           below the shift, and no share below e^ that
     void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *low,
                  double *bottom) noexcept nogil
     void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
