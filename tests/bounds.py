@@ -20,11 +20,13 @@ BOUNDS = {
     # Weights of any size, and of either sign where the terms do not cancel.
     ("weighted", "float32"): 1.0,
     ("weighted", "float64"): 1.5,
-    # Shares of any finite data; where weights of both signs cancel, times sum of |terms| / |sum|.
+    # Shares of any finite data.
     ("softmax", "float32"): 1.0,
     ("softmax", "float64"): 2.0,
     ("log_softmax", "float32"): 1.0,
     ("log_softmax", "float64"): 1.5,
+    # A weight of a share enters as its rounded logarithm: twice the largest |log b| is added here, and
+    # the logarithm counts in eps * max(|result|, largest |log b|, 1).
     ("weighted softmax", "float32"): 1.0,
     ("weighted softmax", "float64"): 2.0,
     ("weighted log_softmax", "float32"): 1.0,

@@ -29,8 +29,9 @@ def test_the_promised_names_are_public():
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_summary_is_one_sentence(name):
-    first = getattr(lsecy, name).__doc__.strip().splitlines()[0]
-    assert first.endswith(".")
+    thing = getattr(lsecy, name)
+    doc = thing.__doc__.split("\n\n", 1)[1] if isinstance(thing, np.ufunc) else thing.__doc__  # its signature
+    assert doc.strip().splitlines()[0].endswith(".")
 
 
 def test_logsumexp_is_documented_in_full():
