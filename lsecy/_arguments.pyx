@@ -59,7 +59,8 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     cdef Problem *problem = &asked.problem
     if b is not None and logb is not None:
         raise ValueError(f"{function}: b and logb are both given; give the weights or their logarithms")
-    weights, label = (b, "b") if logb is None else (logb, "logb")
+    weights = b if logb is None else logb
+    label = "b" if logb is None else "logb"
     problem.logarithmic = logb is not None
     problem.scale = as_scale(function, scale)
     weak = type(weights) is float or type(weights) is int or type(weights) is bool
@@ -96,8 +97,11 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
 
 # --- arrays and element types -----------------------------------------------------------------------
 
-FLOAT16, FLOAT32, FLOAT64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
-LONGDOUBLE = np.dtype(np.longdouble) if np.finfo(np.longdouble).nmant > 52 else None
+# C variables: to look up a name in the module costs a good part of a small call.
+cdef object FLOAT16 = np.dtype(np.float16)
+cdef object FLOAT32 = np.dtype(np.float32)
+cdef object FLOAT64 = np.dtype(np.float64)
+cdef object LONGDOUBLE = np.dtype(np.longdouble) if np.finfo(np.longdouble).nmant > 52 else None
 
 
 cdef as_array(str function, str name, value):
