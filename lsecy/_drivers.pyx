@@ -1257,12 +1257,33 @@ cdef void map_tile(const Problem *problem, const Group *group, Map map, void *ou
     else:
         shift = known.peak
     kernels.write(&tile.terms, problem.n, width, map, shift, known.first, known.second, answer, TILE)
-    for k in range(group.count):
-        row = row_of(group, k)
-        if is_strange(&known, k) and is_undefined(problem, row, map):
-            fill_row(problem, row, map, out)
-        else:
+    for k in range(group.count):    # all before anything is written: out may be the input
+        known.undefined[k] = is_strange(&known, k) and is_undefined(problem, row_of(group, k), map)
+    if group.even and problem.reduced.count <= 1:
+        store_tile(problem, group, answer, out)
+    else:
+        for k in range(group.count):
+            row = row_of(group, k)
             scatter(problem, <char *> answer + k * size, TILE, 0, problem.n, at(problem, out, row.out))
+    for k in range(group.count):
+        if known.undefined[k]:
+            fill_row(problem, row_of(group, k), map, out)
+
+
+cdef void store_tile(const Problem *problem, const Group *group, const void *tile, void *out) noexcept nogil:
+    # Rows of equal distance, each of equal steps.
+    cdef Py_ssize_t apart = group.step_out, step = problem.reduced.out[0] if problem.reduced.count else 0
+    cdef Py_ssize_t j, k
+    cdef const double *doubles = <const double *> tile
+    cdef const float *floats = <const float *> tile
+    cdef double *to_doubles = <double *> out + group.first.out
+    cdef float *to_floats = <float *> out + group.first.out
+    for k in range(group.count):
+        for j in range(problem.n):
+            if problem.bits == 64:
+                to_doubles[k * apart + j * step] = doubles[j * TILE + k]
+            else:
+                to_floats[k * apart + j * step] = floats[j * TILE + k]
 
 
 # --- one plain row ----------------------------------------------------------------------------------------
