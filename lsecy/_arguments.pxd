@@ -40,6 +40,8 @@ cdef struct Problem:
     Py_ssize_t less_step     # 0: the same for all
 
 cdef class Call:
+    cdef str function        # what errors say
+    cdef str label           # of the weights: b or logb
     cdef Problem problem
     cdef object a            # held, for the problem points into them
     cdef object b
@@ -52,4 +54,4 @@ cdef class Call:
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype)
-cdef int check_output(str function, out, Call asked) except -1
+cdef object as_result(Call asked, array, out)

@@ -21,7 +21,7 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
     asked.out = out
     if out is not None:
         for one in two_outputs(function, out) if return_sign else (out,):
-            check_output(function, one, asked)
+            check_output(asked, one)
     if not asked.general:
         split_axes(&asked.problem, shape, strides, False, summed)
         choose_inner(&asked.problem, False)
@@ -41,7 +41,7 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
     asked.shape = common_shape(function, "x", asked, strides)
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
-    check_output(function, out, asked)
+    check_output(asked, out)
     if asked.general:
         return asked
     asked.target = map_target(asked)
@@ -60,7 +60,8 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     if b is not None and logb is not None:
         raise ValueError(f"{function}: b and logb are both given; give the weights or their logarithms")
     weights = b if logb is None else logb
-    label = "b" if logb is None else "logb"
+    asked.function = function
+    asked.label = "b" if logb is None else "logb"
     problem.logarithmic = logb is not None
     problem.scale = as_scale(function, scale)
     weak = type(weights) is float or type(weights) is int or type(weights) is bool
@@ -72,9 +73,9 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     asked.a = as_array(function, name, a)
     kind = element_type(function, name, asked.a)
     if weights is not None:
-        asked.b = as_array(function, label, weights)
+        asked.b = as_array(function, asked.label, weights)
         if not weak:    # a Python number takes the type of the array, as in NumPy
-            other = element_type(function, label, asked.b)
+            other = element_type(function, asked.label, asked.b)
             kind = kind if kind is other else joined_type(asked.a.dtype, asked.b.dtype)
     asked.general = (kind is not FLOAT64 and kind is not FLOAT32 and kind is not FLOAT16
                      and (kind.kind == "c" or kind == LONGDOUBLE))
@@ -239,7 +240,8 @@ cdef tuple two_outputs(str function, out):
     return out
 
 
-cdef int check_output(str function, out, Call asked) except -1:
+cdef int check_output(Call asked, out) except -1:
+    cdef str function = asked.function
     if out is None or asked.type is None:
         return 0
     if not isinstance(out, np.ndarray):
@@ -266,6 +268,27 @@ cdef map_target(Call asked):
     return np.empty(asked.shape, element)
 
 
+cdef object as_result(Call asked, array, out):
+    # In the dtype of the result, in the user's own array if there is one, a scalar if no axis is left.
+    if out is None and array.dtype is asked.type and cnp.PyArray_CheckExact(array):
+        return array[()] if cnp.PyArray_NDIM(array) == 0 else array
+    if out is array:
+        return out
+    array = np.asarray(array)
+    if asked.type is None and out is not None:
+        asked.type = array.dtype
+        check_output(asked, out)
+        asked.type = None
+    if out is not None:
+        with np.errstate(all="ignore"):
+            np.copyto(out, array, casting="unsafe")
+        return out
+    if asked.type is not None and array.dtype != asked.type:
+        with np.errstate(all="ignore"):
+            array = array.astype(asked.type)
+    return array[()] if array.ndim == 0 else array
+
+
 cdef bint is_same_place(out, a) except -1:
     return (cnp.PyArray_DATA(out) == cnp.PyArray_DATA(a) and out.strides == a.strides
             and out.shape == a.shape and out.dtype == a.dtype)
@@ -283,7 +306,7 @@ cdef tuple common_shape(str function, str name, Call asked, Py_ssize_t (*strides
             for j in range(len(shape)):
                 strides[k][j] = 0
         return shape
-    for other, label in ((asked.b, "logb" if asked.problem.logarithmic else "b"), (asked.mask, "where")):
+    for other, label in ((asked.b, asked.label), (asked.mask, "where")):
         if other is not None:
             shape = broadcast(function, name, asked.a.shape, shape, label, other.shape)
     if len(shape) > MOST_AXES:

@@ -16,7 +16,8 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms)
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
+    plain_terms)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter)
@@ -334,6 +335,16 @@ cdef void scatter(const Problem *problem, const void *source, Py_ssize_t source_
         next_run(&walk, run)
 
 
+cdef inline Py_ssize_t out_step(const Problem *problem) noexcept nogil:
+    # From element to element of a map's row or column, where these lie at equal steps.
+    return problem.reduced.out[0] if problem.reduced.count else 0
+
+
+cdef inline bint out_along(const Problem *problem) noexcept nogil:
+    # Does a map write a row's elements side by side?
+    return problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1)
+
+
 # --- blocks -------------------------------------------------------------------------------------------
 
 cdef inline void *at(const Problem *problem, void *out, Py_ssize_t place) noexcept nogil:
@@ -357,13 +368,9 @@ cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
                     Terms *terms) noexcept nogil:
     # Elements start .. start + count of a row.
     cdef Py_ssize_t size = problem.bits // 8
+    terms[0] = plain_terms(row.a + start * size, 0)
     terms.scale = problem.scale
-    terms.a_step = terms.b_step = terms.kept_step = 0
-    terms.b_inner = terms.kept_inner = 1
-    terms.b = terms.logb = terms.kept = NULL
-    if along_memory(problem, &problem.a, problem.reduced.a):
-        terms.a = row.a + start * size
-    else:
+    if not along_memory(problem, &problem.a, problem.reduced.a):
         gather(problem, &problem.a, problem.reduced.a, row.a, start, count, buffers.a, 1)
         terms.a = buffers.a
     if problem.b.data != NULL:
@@ -392,10 +399,8 @@ cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssiz
     cdef Py_ssize_t size = problem.bits // 8
     cdef Py_ssize_t step_a = problem.reduced.a[0] if problem.reduced.count else 0
     cdef Py_ssize_t step_b = problem.reduced.b[0] if problem.reduced.count else 0
+    terms[0] = plain_terms(row.a + start * step_a, step_a // size)
     terms.scale = problem.scale
-    terms.a = row.a + start * step_a
-    terms.a_step = step_a // size
-    terms.b = terms.logb = terms.kept = NULL
     terms.b_step = step_b // size
     terms.b_inner = problem.inner_b // size
     if problem.b.data != NULL:
@@ -442,15 +447,14 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     elif look.phase == FOLD:
         kernels.fold_columns(&terms, count, width, look.care, states)
     elif alone:
-        along = problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1)
+        along = out_along(problem)
         out = at(problem, look.out, row.out + start) if along else <void *> buffers.out
         kernels.write(&terms, count, 0, look.map, look.shift, look.first, look.second, out, 0)
         if not along:
             scatter(problem, out, 1, start, count, at(problem, look.out, row.out))
     else:
-        out = at(problem, look.out, row.out + start * (problem.reduced.out[0] if problem.reduced.count else 0))
-        kernels.write(&terms, count, width, look.map, look.shift, look.first, look.second, out,
-                      problem.reduced.out[0] if problem.reduced.count else 0)
+        out = at(problem, look.out, row.out + start * out_step(problem))
+        kernels.write(&terms, count, width, look.map, look.shift, look.first, look.second, out, out_step(problem))
 
 
 cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py_ssize_t place,
@@ -495,12 +499,22 @@ cdef void look_whole(const Problem *problem, Row row, Py_ssize_t width, const Lo
         first += length
 
 
-cdef inline void fold_whole(const Problem *problem, Row row, Py_ssize_t width, Care care,
-                            const States *states) noexcept nogil:
+cdef inline void look_over(const Problem *problem, Row row, Py_ssize_t width, const Look *look, Job *job,
+                           const States *states) noexcept nogil:
+    # By this thread alone or, with the job of this row or panel, by all.
+    if job == NULL:
+        look_whole(problem, row, width, look, states)
+    else:
+        job.look = look[0]
+        look_tasks(job, states)
+
+
+cdef inline void fold_over(const Problem *problem, Row row, Py_ssize_t width, Care care, Job *job,
+                           const States *states) noexcept nogil:
     cdef Look look
     look.phase = FOLD
     look.care = care
-    look_whole(problem, row, width, &look, states)
+    look_over(problem, row, width, &look, job, states)
 
 
 # --- rows ---------------------------------------------------------------------------------------------
@@ -603,7 +617,7 @@ cdef void finish_rows(const Problem *problem, const Group *group, Care care, con
         for k in range(group.count):
             if lacks_digits(value[k], states, k, care, problem.bits):
                 here = from_place(states, k)
-                fold_whole(problem, row_of(group, k), 1, EXACT, &here)
+                fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
                 value[k] = finish_one(kernels, states, k, wanted + k if wanted != NULL else NULL)
     store_rows(problem, group, value, signs, out, sign)
 
@@ -627,7 +641,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
         else:
             for k in range(group.count):
                 here = from_place(&states, k)
-                fold_whole(problem, row_of(&group, k), 1, care, &here)
+                fold_over(problem, row_of(&group, k), 1, care, NULL, &here)
         finish_rows(problem, &group, care, &states, out, sign)
         first += group.count
 
@@ -662,29 +676,25 @@ cdef inline void signs_of(const double *value, Py_ssize_t count, double *signs) 
         signs[k] = 0 if value[k] == -INFINITY else (value[k] if value[k] != value[k] else 1)
 
 
-cdef inline void take_less(const Problem *problem, Py_ssize_t place, Py_ssize_t step, double *values,
-                           Py_ssize_t count) noexcept nogil:
-    # log(sum / whole) = log(sum) - log(whole)
+cdef inline void store_answers(const Problem *problem, Py_ssize_t place, Py_ssize_t step, double *values,
+                               const double *signs, Py_ssize_t count, void *out, void *sign) noexcept nogil:
+    # With `less`: log(sum / whole) = log(sum) - log(whole).
     cdef Py_ssize_t k
     if problem.less != NULL:
         for k in range(count):
             values[k] -= problem.less[(place + k * step) * problem.less_step]
+    store(problem, out, place, step, values, count)
+    store(problem, sign, place, step, signs, count)
 
 
 cdef inline void store_rows(const Problem *problem, const Group *group, double *value, const double *signs,
                             void *out, void *sign) noexcept nogil:
     cdef Py_ssize_t k
-    cdef Row row
     if group.even:
-        take_less(problem, group.first.out, group.step_out, value, group.count)
-        store(problem, out, group.first.out, group.step_out, value, group.count)
-        store(problem, sign, group.first.out, group.step_out, signs, group.count)
+        store_answers(problem, group.first.out, group.step_out, value, signs, group.count, out, sign)
         return
     for k in range(group.count):
-        row = row_of(group, k)
-        take_less(problem, row.out, 1, value + k, 1)
-        store(problem, out, row.out, 1, value + k, 1)
-        store(problem, sign, row.out, 1, signs + k, 1)
+        store_answers(problem, row_of(group, k).out, 1, value + k, signs + k, 1, out, sign)
 
 
 # Short rows side by side: gathered so that lanes run across rows.
@@ -697,11 +707,9 @@ cdef struct Tile:
 
 cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width, Tile *tile) noexcept nogil:
     cdef Terms *terms = &tile.terms
+    terms[0] = plain_terms(tile.a, TILE)
     terms.scale = problem.scale
-    terms.b = terms.logb = terms.kept = NULL
-    terms.a = tile.a
-    terms.a_step = terms.b_step = terms.kept_step = TILE
-    terms.b_inner = terms.kept_inner = 1
+    terms.b_step = terms.kept_step = TILE
     gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile.a)
     if problem.b.data != NULL:
         set_weights(problem, terms, tile.b)
@@ -741,21 +749,24 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
 
 # --- columns --------------------------------------------------------------------------------------------
 
+cdef inline Row column_at(const Problem *problem, Row row, Py_ssize_t k) noexcept nogil:
+    # The first elements of column k of a line of columns that starts at `row`.
+    row.a += k * (problem.bits // 8)
+    row.b += k * problem.inner_b
+    row.mask += k * problem.inner_mask
+    row.out += k * problem.inner_out
+    return row
+
+
 cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) noexcept nogil:
     # Panels of `wide` columns; the last of a line of a reduction steps back so that none is narrower
     # than it can be, of a map it takes what is left in: its columns must not be written twice.
     cdef const Problem *problem = job.problem
-    cdef Row row = row_at(problem, panel // job.panels)
     cdef Py_ssize_t column = panel % job.panels * job.wide
     width[0] = min(job.wide, problem.inner)
     if job.maps and panel % job.panels == job.panels - 1:
         width[0] = problem.inner - column
-    column = min(column, problem.inner - width[0])
-    row.a += column * (problem.bits // 8)
-    row.b += column * problem.inner_b
-    row.mask += column * problem.inner_mask
-    row.out += column * problem.inner_out
-    return row
+    return column_at(problem, row_at(problem, panel // job.panels), min(column, problem.inner - width[0]))
 
 
 cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
@@ -770,18 +781,11 @@ cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care
     cdef Py_ssize_t k
     pad_states(states, width)
     if kernels.finish(states, width, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
-        if job == NULL:
-            fold_whole(problem, row, width, EXACT, &exact)
-        else:
-            job.look.phase = FOLD
-            job.look.care = EXACT
-            look_tasks(job, &exact)
+        fold_over(problem, row, width, EXACT, job, &exact)
         for k in range(width):
             if lacks_digits(value[k], states, k, care, problem.bits):
                 value[k] = finish_one(kernels, &exact, k, wanted + k if wanted != NULL else NULL)
-    take_less(problem, row.out, problem.inner_out, value, width)
-    store(problem, out, row.out, problem.inner_out, value, width)
-    store(problem, sign, row.out, problem.inner_out, signs, width)
+    store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
 
 
 cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
@@ -799,11 +803,9 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
         kernels_of(problem.bits).short_columns(
             row.a, problem.reduced.a[0] // (problem.bits // 8) if problem.reduced.count else 0, problem.n, width, value)
         signs_of(value, width, signs)
-        take_less(problem, row.out, problem.inner_out, value, width)
-        store(problem, out, row.out, problem.inner_out, value, width)
-        store(problem, sign, row.out, problem.inner_out, signs, width)
+        store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
         return
-    fold_whole(problem, row, width, care, &states)
+    fold_over(problem, row, width, care, NULL, &states)
     finish_columns(problem, row, width, care, &states, NULL, out, sign)
 
 
@@ -936,11 +938,9 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     for item in range(items):
         job.row = panel_at(job, item, &job.width)
         if job.maps:
-            map_long(job)
+            map_over(problem, job.row, job.width, job.map, job, job.out)
             continue
-        job.look.phase = FOLD
-        job.look.care = FAST
-        look_tasks(job, &states)
+        fold_over(problem, job.row, job.width, FAST, job, &states)
         finish_columns(problem, job.row, job.width, FAST, &states, job, job.out, job.sign)
     free(memory)
     return 0
@@ -996,63 +996,36 @@ cdef int map_rows(const Problem *problem, Map map, void *out) except -1:
     return 0
 
 
-cdef void map_whole(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
+cdef void map_over(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, void *out) noexcept nogil:
+    # A row or a panel; `job` as in look_over.
     cdef Known known
     cdef Room room
     cdef States states = states_of(&known.room), coarse = states_of(&room)
     cdef Look look = map_look(map, &known, out)
     cdef double rest[BLOCK_DOUBLES]
-    look_whole(problem, row, width, &look, &states)
+    look_over(problem, row, width, &look, job, &states)
     choose_shifts(problem, width, map, &known)
-    look.rest = NULL
-    if may_keep(problem, map, &known, states.high[0]):
+    if job == NULL and may_keep(problem, map, &known, states.high[0]):
         look.rest = rest if problem.n <= block_length(problem.bits) else malloc(problem.n * (problem.bits // 8))
     look.phase = SUM if look.rest == NULL else KEEP
     if may_be_coarse(problem, width, map, &known):
         look.phase = COARSE
-        look_whole(problem, row, width, &look, &coarse)
+        look_over(problem, row, width, &look, job, &coarse)
         look.phase = SUM
         if not all_clear(width, &known, &coarse):
-            look_whole(problem, row, width, &look, &states)
+            look_over(problem, row, width, &look, job, &states)
         take_clear(width, &known, &coarse, &states)
     else:
-        look_whole(problem, row, width, &look, &states)
+        look_over(problem, row, width, &look, job, &states)
     settle_sums(problem, width, map, &known)
     if map != SOFTMAX:
         look.shift = known.peak
     find_undefined(problem, row, width, map, &known)
     look.phase = WRITE if look.rest == NULL else SCALE
-    look_whole(problem, row, width, &look, &states)
+    look_over(problem, row, width, &look, job, &states)
     if look.rest != NULL and look.rest != <void *> rest:
         free(look.rest)
     fill_undefined(problem, row, width, map, &known, out)
-
-
-cdef void map_long(Job *job) noexcept nogil:
-    # The same with tasks that are shared out.
-    cdef Known known
-    cdef Room room
-    cdef States states = states_of(&known.room), coarse = states_of(&room)
-    job.look = map_look(job.map, &known, job.out)
-    look_tasks(job, &states)
-    choose_shifts(job.problem, job.width, job.map, &known)
-    if may_be_coarse(job.problem, job.width, job.map, &known):
-        job.look.phase = COARSE
-        look_tasks(job, &coarse)
-        job.look.phase = SUM
-        if not all_clear(job.width, &known, &coarse):
-            look_tasks(job, &states)
-        take_clear(job.width, &known, &coarse, &states)
-    else:
-        job.look.phase = SUM
-        look_tasks(job, &states)
-    settle_sums(job.problem, job.width, job.map, &known)
-    if job.map != SOFTMAX:
-        job.look.shift = known.peak
-    find_undefined(job.problem, job.row, job.width, job.map, &known)
-    job.look.phase = WRITE
-    look_tasks(job, &states)
-    fill_undefined(job.problem, job.row, job.width, job.map, &known, job.out)
 
 
 cdef inline Look map_look(Map map, Known *known, void *out) noexcept nogil:
@@ -1065,6 +1038,7 @@ cdef inline Look map_look(Map map, Known *known, void *out) noexcept nogil:
     look.first = known.first
     look.second = known.second
     look.out = out
+    look.rest = NULL
     return look
 
 
@@ -1119,8 +1093,8 @@ cdef inline bint may_keep(const Problem *problem, Map map, const Known *known, d
     # Of a row of softmax that lies in one piece, exp need be computed only once; but what is far below
     # the peak needs a look of its own, and what is infinite or NaN leaves the input as it is.
     return (map == SOFTMAX and problem.inner == 1 and problem.n <= MOST_KEPT // (problem.bits // 8)
-            and (problem.reduced.count == 0 or (problem.reduced.count == 1 and problem.reduced.out[0] == 1))
-            and fabs(known.peak[0]) < INFINITY and bottom - known.shift[0] > (-69 if problem.bits == 32 else -665)
+            and out_along(problem) and fabs(known.peak[0]) < INFINITY
+            and bottom - known.shift[0] > (-69 if problem.bits == 32 else -665)
             and bottom - known.peak[0] - log(<double> problem.n) > (-69 if problem.bits == 32 else -665))
 
 
@@ -1131,14 +1105,6 @@ cdef inline void settle_sums(const Problem *problem, Py_ssize_t width, Map map, 
     for k in range(width, (width + 7) // 8 * 8):
         known.peak[k] = 0
     kernels_of(problem.bits).settle(&states, width, map, known.peak, known.first, known.second)
-
-
-cdef inline Row column_at(const Problem *problem, Row row, Py_ssize_t k) noexcept nogil:
-    row.a += k * (problem.bits // 8)
-    row.b += k * problem.inner_b
-    row.mask += k * problem.inner_mask
-    row.out += k
-    return row
 
 
 cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, Known *known) noexcept nogil:
@@ -1217,7 +1183,7 @@ cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, 
 cdef void map_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
     cdef Py_ssize_t width
     cdef Row row = panel_at(job, panel, &width)
-    map_whole(job.problem, row, width, job.map, job.out)
+    map_over(job.problem, row, width, job.map, NULL, job.out)
 
 
 cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
@@ -1226,7 +1192,7 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
     cdef Py_ssize_t k
     while first < end:
         if problem.n > SHORT_ROW:
-            map_whole(problem, row_at(problem, first), 1, job.map, job.out)
+            map_over(problem, row_at(problem, first), 1, job.map, NULL, job.out)
             first += 1
             continue
         find_group(problem, first, min(TILE, end - first), &group)
@@ -1234,7 +1200,7 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
             map_tile(problem, &group, job.map, job.out)
         else:
             for k in range(group.count):
-                map_whole(problem, row_of(&group, k), 1, job.map, job.out)
+                map_over(problem, row_of(&group, k), 1, job.map, NULL, job.out)
         first += group.count
 
 
@@ -1272,7 +1238,7 @@ cdef void map_tile(const Problem *problem, const Group *group, Map map, void *ou
 
 cdef void store_tile(const Problem *problem, const Group *group, const void *tile, void *out) noexcept nogil:
     # Rows of equal distance, each of equal steps.
-    cdef Py_ssize_t apart = group.step_out, step = problem.reduced.out[0] if problem.reduced.count else 0
+    cdef Py_ssize_t apart = group.step_out, step = out_step(problem)
     cdef Py_ssize_t j, k
     cdef const double *doubles = <const double *> tile
     cdef const float *floats = <const float *> tile
@@ -1301,11 +1267,7 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     cdef bint one_block = n <= block_length(bits)
     if n <= SHORT_ROW:
         return kernels.short_row(a, n)
-    terms.a = a
-    terms.a_step = terms.b_step = terms.kept_step = 0
-    terms.b_inner = terms.kept_inner = 1
-    terms.b = terms.logb = terms.kept = NULL
-    terms.scale = 1
+    terms = plain_terms(a, 0)
     if one_block:
         kernels.fold_row(&terms, n, care, &states, 0)
     else:
@@ -1318,12 +1280,12 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
         problem.n = n
         row.a = <const char *> a
         row.b = row.mask = NULL
-        fold_whole(&problem, row, 1, care, &states)
+        fold_over(&problem, row, 1, care, NULL, &states)
     pad_states(&states, 1)
     if kernels.finish(&states, 1, near_zero(care, bits), cancelled(care, bits), value, NULL):
         if one_block:
             kernels.fold_row(&terms, n, EXACT, &states, 0)
         else:
-            fold_whole(&problem, row, 1, EXACT, &states)
+            fold_over(&problem, row, 1, EXACT, NULL, &states)
         kernels.finish(&states, 1, 0, 0, value, NULL)
     return value[0]

@@ -1,8 +1,6 @@
 # cython: boundscheck=False, wraparound=False
 """The public maps: softmax and log_softmax."""
 
-import numpy as np
-
 from lsecy import _plain
 
 cimport numpy as cnp
@@ -132,18 +130,7 @@ cdef object answer(Call asked, Map map, axis, scale):
     if asked.general:
         plain = _plain.softmax if map == SOFTMAX else _plain.log_softmax
         weights = (None, asked.mask, asked.b) if asked.problem.logarithmic else (asked.b, asked.mask, None)
-        result = np.asarray(plain(asked.a, axis, *weights, scale))
-        if asked.type is None:
-            asked.type = result.dtype
-            _arguments.check_output("softmax" if map == SOFTMAX else "log_softmax", asked.out, asked)
+        result = plain(asked.a, axis, *weights, scale)
     else:
         _drivers.map_rows(&asked.problem, map, cnp.PyArray_DATA(<cnp.ndarray> result))
-    if asked.out is not None:
-        if asked.out is not result:
-            with np.errstate(all="ignore"):
-                np.copyto(asked.out, result, casting="unsafe")
-        return asked.out
-    if result.dtype != asked.type:
-        with np.errstate(all="ignore"):
-            result = result.astype(asked.type)
-    return result[()] if result.ndim == 0 else result
+    return _arguments.as_result(asked, result, asked.out)

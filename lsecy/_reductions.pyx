@@ -179,7 +179,7 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     if asked.general:
         return delivered(asked, return_sign, _plain.logmeanexp(
             asked.a, axis, b_of(asked), keepdims, return_sign, asked.mask, logb_of(asked), scale))
-    if asked.problem.plain or (asked.b is None and asked.mask is None):
+    if asked.b is None and asked.mask is None:
         less = np.array(np.log(asked.problem.n) if asked.problem.n else -np.inf)
         signs = None
     else:
@@ -257,27 +257,7 @@ cdef object by_sign(Call asked, return_sign, signs):
 
 
 cdef object delivered(Call asked, return_sign, result):
-    # In the dtype of the result, in the user's own array if there is one, a scalar if no axis is left.
     if return_sign:
         outs = (None, None) if asked.out is None else asked.out
-        return as_result(asked, result[0], outs[0]), as_result(asked, result[1], outs[1])
-    return as_result(asked, result, asked.out)
-
-
-cdef object as_result(Call asked, array, out):
-    if out is None and array.dtype is asked.type and cnp.PyArray_CheckExact(array):
-        return array[()] if cnp.PyArray_NDIM(array) == 0 else array
-    array = np.asarray(array)
-    if asked.type is None:
-        if out is not None:
-            asked.type = array.dtype
-            _arguments.check_output("logsumexp", out, asked)
-            asked.type = None
-    if out is not None:
-        with np.errstate(all="ignore"):
-            np.copyto(out, array, casting="unsafe")
-        return out
-    if asked.type is not None and array.dtype != asked.type:
-        with np.errstate(all="ignore"):
-            array = array.astype(asked.type)
-    return array[()] if array.ndim == 0 else array
+        return _arguments.as_result(asked, result[0], outs[0]), _arguments.as_result(asked, result[1], outs[1])
+    return _arguments.as_result(asked, result, asked.out)

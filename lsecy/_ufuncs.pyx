@@ -269,6 +269,23 @@ cdef object ufunc(Operation operation, str name, str doc, identity=None):
         PyUFunc_None if identity is None else PyUFunc_IdentityValue, name_bytes, doc_bytes, 0, NULL, identity)
 
 
+# What their docstrings share.
+_PAIR = """\
+x1, x2 : array_like
+    Exponents of any shapes that broadcast: float16, float32, float64 or longdouble, or integers and
+    booleans, which become floats as in `numpy.logaddexp`.
+"""
+_KEYWORDS = """\
+where : array_like of bool, optional
+    Elements that are computed; the others of `out` stay as they are.
+**kwargs
+    Other keywords of a ufunc: `dtype`, `casting`, `order`, `subok`, `signature`.
+"""
+_OPTIONS = """\
+out : ndarray, None, or tuple of ndarray and None, optional
+    Where the result goes.
+""" + _KEYWORDS
+
 logaddexp = ufunc(LOGADDEXP, "logaddexp", """
 Logarithm of the sum of the exponentials of two arrays, ``log(exp(x1) + exp(x2))``.
 
@@ -276,16 +293,7 @@ A ufunc: it has ``reduce`` (of nothing: -inf), ``accumulate``, ``outer`` and ``a
 
 Parameters
 ----------
-x1, x2 : array_like
-    Exponents of any shapes that broadcast: float16, float32, float64 or longdouble, or integers and
-    booleans, which become floats as in `numpy.logaddexp`.
-out : ndarray, None, or tuple of ndarray and None, optional
-    Where the result goes.
-where : array_like of bool, optional
-    Elements that are computed; the others of `out` stay as they are.
-**kwargs
-    Other keywords of a ufunc: `dtype`, `casting`, `order`, `subok`, `signature`.
-
+""" + _PAIR + _OPTIONS + """
 Returns
 -------
 ndarray or NumPy scalar
@@ -318,16 +326,7 @@ Logarithm of the difference of the exponentials of two arrays, ``log(exp(x1) - e
 
 Parameters
 ----------
-x1, x2 : array_like
-    Exponents of any shapes that broadcast: float16, float32, float64 or longdouble, or integers and
-    booleans, which become floats as in `numpy.logaddexp`.
-out : ndarray, None, or tuple of ndarray and None, optional
-    Where the result goes.
-where : array_like of bool, optional
-    Elements that are computed; the others of `out` stay as they are.
-**kwargs
-    Other keywords of a ufunc: `dtype`, `casting`, `order`, `subok`, `signature`.
-
+""" + _PAIR + _OPTIONS + """
 Returns
 -------
 ndarray or NumPy scalar
@@ -357,16 +356,9 @@ Logarithm of the size of ``exp(x1) - exp(x2)``, and its sign.
 
 Parameters
 ----------
-x1, x2 : array_like
-    Exponents of any shapes that broadcast: float16, float32, float64 or longdouble, or integers and
-    booleans, which become floats as in `numpy.logaddexp`.
-out : tuple of ndarray and None, optional
+""" + _PAIR + """out : tuple of ndarray and None, optional
     Where the two results go.
-where : array_like of bool, optional
-    Elements that are computed; the others of `out` stay as they are.
-**kwargs
-    Other keywords of a ufunc: `dtype`, `casting`, `order`, `subok`, `signature`.
-
+""" + _KEYWORDS + """
 Returns
 -------
 value : ndarray or NumPy scalar
@@ -399,13 +391,7 @@ Parameters
 x : array_like
     Numbers up to 0, of any shape: float16, float32, float64 or longdouble, or integers and booleans,
     which become floats as in `numpy.exp`.
-out : ndarray, None, or tuple of ndarray and None, optional
-    Where the result goes.
-where : array_like of bool, optional
-    Elements that are computed; the others of `out` stay as they are.
-**kwargs
-    Other keywords of a ufunc: `dtype`, `casting`, `order`, `subok`, `signature`.
-
+""" + _OPTIONS + """
 Returns
 -------
 ndarray or NumPy scalar
@@ -433,13 +419,7 @@ Parameters
 x : array_like
     Numbers of any shape: float16, float32, float64 or longdouble, or integers and booleans, which
     become floats as in `numpy.exp`.
-out : ndarray, None, or tuple of ndarray and None, optional
-    Where the result goes.
-where : array_like of bool, optional
-    Elements that are computed; the others of `out` stay as they are.
-**kwargs
-    Other keywords of a ufunc: `dtype`, `casting`, `order`, `subok`, `signature`.
-
+""" + _OPTIONS + """
 Returns
 -------
 ndarray or NumPy scalar

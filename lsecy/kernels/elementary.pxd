@@ -58,25 +58,27 @@ cdef inline void double_power(dvec x, bint coarse, dvec *p, dvec *z, dvec *k) no
             ((dsplat(EXP_COARSE[6]) * s + dsplat(EXP_COARSE[4])) * s + dsplat(EXP_COARSE[2])) * s
             + dsplat(EXP_COARSE[0]))
     else:
-        q = ((((dsplat(EXP_DOUBLE[9]) * s + dsplat(EXP_DOUBLE[7])) * s + dsplat(EXP_DOUBLE[5])) * s
-              + dsplat(EXP_DOUBLE[3])) * s + dsplat(EXP_DOUBLE[1])) * r + (
-                  (((dsplat(EXP_DOUBLE[8]) * s + dsplat(EXP_DOUBLE[6])) * s + dsplat(EXP_DOUBLE[4])) * s
-                   + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
+        q = double_tail(r)
     p[0] = (q * r + dsplat(1)) * r + dsplat(1)
 
 
+cdef inline dvec double_tail(dvec r) noexcept nogil:
+    # (exp(r) - 1 - r) / r^2 for |r| <= ln2/2, to double's own precision; even and odd powers apart, so
+    # that two chains of multiplications run side by side.
+    cdef dvec s = r * r
+    return ((((dsplat(EXP_DOUBLE[9]) * s + dsplat(EXP_DOUBLE[7])) * s + dsplat(EXP_DOUBLE[5])) * s
+             + dsplat(EXP_DOUBLE[3])) * s + dsplat(EXP_DOUBLE[1])) * r + (
+                 (((dsplat(EXP_DOUBLE[8]) * s + dsplat(EXP_DOUBLE[6])) * s + dsplat(EXP_DOUBLE[4])) * s
+                  + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
+
+
 cdef inline vec fine_tail(vec r) noexcept nogil:
-    # (exp(r) - 1 - r) / r^2 for |r| <= ln2/2, in the element type.
-    cdef dvec x, s, q
+    # The same in the element type.
+    cdef dvec q
     if REAL_BITS == 32:
         return ((((splat(EXP_FLOAT[4]) * r + splat(EXP_FLOAT[3])) * r + splat(EXP_FLOAT[2])) * r
                  + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0]))
-    x = (<dvec *> &r)[0]
-    s = x * x
-    q = ((((dsplat(EXP_DOUBLE[9]) * s + dsplat(EXP_DOUBLE[7])) * s + dsplat(EXP_DOUBLE[5])) * s
-          + dsplat(EXP_DOUBLE[3])) * s + dsplat(EXP_DOUBLE[1])) * x + (
-              (((dsplat(EXP_DOUBLE[8]) * s + dsplat(EXP_DOUBLE[6])) * s + dsplat(EXP_DOUBLE[4])) * s
-               + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
+    q = double_tail((<dvec *> &r)[0])
     return (<vec *> &q)[0]
 
 
@@ -108,8 +110,7 @@ cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:
 
 
 cdef inline dvec exp_tail(dvec r) noexcept nogil:
-    # (exp(r) - 1 - r) / r^2 for |r| <= ln2/2, relative error 2^-58; even and odd powers apart, so
-    # that two chains of multiplications run side by side.
+    # The same with one more coefficient: relative error 2^-58.
     cdef dvec s = r * r
     cdef dvec even = ((((dsplat(EXP_PAIR[10]) * s + dsplat(EXP_PAIR[8])) * s + dsplat(EXP_PAIR[6])) * s
                        + dsplat(EXP_PAIR[4])) * s + dsplat(EXP_PAIR[2])) * s + dsplat(EXP_PAIR[0])

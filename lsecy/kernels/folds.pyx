@@ -20,7 +20,8 @@ from lsecy.kernels.elementary cimport (
     double_power, fine_power, float_power, log_coarse, log_pair, pair_power, reduced, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
-    EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain)
+    EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
+    plain_terms)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -277,6 +278,24 @@ cdef inline void add_triple(dvec h, dvec l, dvec r, dvec *high, dvec *low, dvec 
     rest[0] = rest[0] + (more + r)
 
 
+cdef inline void add_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, dvec shift, bint exact, bint triples,
+                            dvec *high, dvec *low, dvec *rest, dvec *size) noexcept nogil:
+    # A vector of terms in double, and its magnitude.
+    cdef dvec h, l = dsplat(0), lost, b = dsplat(0)
+    cdef dvec x = fetch_double(terms, row, j, &lost, &b)
+    if terms.b == NULL:
+        double_term(x, lost, shift, b, False, exact, &h, &l)
+    else:
+        double_term(x, lost, shift, b, True, exact, &h, &l)
+    if triples:
+        add_triple(h, l, dsplat(0), high, low, rest)
+    elif exact:
+        add_pair(h, l, high, low)
+    else:
+        high[0] = high[0] + h
+    size[0] = size[0] + dmagnitude(h)
+
+
 cdef inline void join(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssize_t positions,
                       bint pairs, bint triples, bint sized) noexcept nogil:
     # Halving: position p and p + half, until one is left.  What counts beside high: `pairs` low,
@@ -402,7 +421,6 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
     cdef dvec low[SPREAD]
     cdef dvec rest[SPREAD]
     cdef dvec size[SPREAD]
-    cdef dvec x, h, l = dsplat(0), lost, w = dsplat(0)
     cdef Tail tail
     cdef dvec c = dsplat(shift)
     cdef Py_ssize_t i = 0, j
@@ -416,18 +434,7 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
             terms = &tail.terms
             j = 0
         for v in range(DWIDTH // DLANES):
-            x = fetch_double(terms, 0, j + v * DLANES, &lost, &w)
-            if terms.b == NULL:
-                double_term(x, lost, c, w, False, exact, &h, &l)
-            else:
-                double_term(x, lost, c, w, True, exact, &h, &l)
-            if triples:
-                add_triple(h, l, dsplat(0), high + v, low + v, rest + v)
-            elif exact:
-                add_pair(h, l, high + v, low + v)
-            else:
-                high[v] = high[v] + h
-            size[v] = size[v] + dmagnitude(h)
+            add_double(terms, 0, j + v * DLANES, c, exact, triples, high + v, low + v, rest + v, size + v)
         i += DWIDTH
     keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
 
@@ -520,7 +527,7 @@ cdef inline void double_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef dvec low[SPREAD]
     cdef dvec rest[SPREAD]
     cdef dvec size[SPREAD]
-    cdef dvec x, lost, h, l = dsplat(0), c, w = dsplat(0)
+    cdef dvec c
     cdef Py_ssize_t v, j, row, p
     for v in range((width + DLANES - 1) // DLANES):
         j = column_of(v, DLANES, width)
@@ -529,18 +536,7 @@ cdef inline void double_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             high[p] = low[p] = rest[p] = size[p] = dsplat(0)
             row = p
             while row < n:
-                x = fetch_double(terms, row, j, &lost, &w)
-                if terms.b == NULL:
-                    double_term(x, lost, c, w, False, exact, &h, &l)
-                else:
-                    double_term(x, lost, c, w, True, exact, &h, &l)
-                if triples:
-                    add_triple(h, l, dsplat(0), high + p, low + p, rest + p)
-                elif exact:
-                    add_pair(h, l, high + p, low + p)
-                else:
-                    high[p] = high[p] + h
-                size[p] = size[p] + dmagnitude(h)
+                add_double(terms, row, j, c, exact, triples, high + p, low + p, rest + p, size + p)
                 row += DWIDTH
         join(high, low, rest, size, DWIDTH, exact, triples, True)
         keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), rest[0] if triples else dsplat(0), size[0])
@@ -697,10 +693,14 @@ cdef inline dvec short_answer(dvec high, dvec low, dvec shift) noexcept nogil:
     return log_pair(total, (high - total) + low, shift)
 
 
+cdef inline dvec nearest() noexcept nogil:
+    # How near to zero an answer may lie: the error of float32's sum is 2^-36, what float64 drops is e^-700.
+    return dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290)
+
+
 cdef inline divec short_is_fine(dvec total, dvec result) noexcept nogil:
-    # The sum is no NaN and holds its largest term, which is at least e^-32; the answer is far enough
-    # from zero: the error of float32's sum is 2^-36, what float64 drops is e^-700.
-    return (total >= dsplat(1e-15)) & (dmagnitude(result) >= dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290))
+    # The sum is no NaN and holds its largest term, which is at least e^-32; the answer is not too near zero.
+    return (total >= dsplat(1e-15)) & (dmagnitude(result) >= nearest())
 
 
 cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) noexcept nogil:
@@ -721,7 +721,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
         x = load_double(a + row * a_step)
         second = dat_least(dpick(x == peak, zero - infinity, x), second)
     # A second term that cannot be seen beside the first leaves an answer next to zero as right as it is.
-    near = (dmagnitude(result) < dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290)) & (
+    near = (dmagnitude(result) < nearest()) & (
         second > dsplat(-110 if REAL_BITS == 32 else -746))
     if dany(near):
         states.shift = memory
@@ -731,11 +731,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
         states.size = memory + 4 * LANES_BOUND
         for row in range(LANES_BOUND):
             zeros[row] = 0
-        plain.a = a
-        plain.a_step = a_step
-        plain.b = plain.logb = plain.kept = NULL
-        plain.b_step = plain.b_inner = plain.kept_step = plain.kept_inner = 0
-        plain.scale = 1
+        plain = plain_terms(a, a_step)
         look_columns(&plain, n, DLANES, zeros, EXACT, &states)
         total = dload(states.high)
         exact = log_pair(total, dload(states.low) + dload(states.rest), zero)

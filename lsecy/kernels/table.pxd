@@ -40,6 +40,16 @@ cdef struct Terms:
     Py_ssize_t kept_inner
     double scale
 
+cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
+    cdef Terms terms
+    terms.a = a
+    terms.a_step = a_step
+    terms.b = terms.logb = terms.kept = NULL
+    terms.b_step = terms.kept_step = 0
+    terms.b_inner = terms.kept_inner = 1
+    terms.scale = 1
+    return terms
+
 cdef inline bint is_plain(const Terms *terms) noexcept nogil:
     return terms.b == NULL and terms.logb == NULL and terms.kept == NULL and terms.scale == 1
 
