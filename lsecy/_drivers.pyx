@@ -178,22 +178,19 @@ cdef struct Row:
 cdef enum Phase:
     FOLD      # into states
     PEAK      # of a map: the largest exponents, into the states' shifts
-    SUM       # of a map: states under `shift`
-    COARSE    # the same, with an error that 1 and more can bear
-    KEEP      # the same, and the terms to `out` and `rest`
+    SUM       # of a map: states
+    APART     # of a map: states of all but the peak
     WRITE     # of a map: its elements
-    SCALE     # of a map: its elements from the terms that were kept
 
 cdef struct Look:
     Phase phase
     Care care
     Map map
-    const double *shift
     const double *peak
     const double *first
     const double *second
+    const double *power
     void *out
-    void *rest
 
 
 # What the threads of one call do: item k of a job is a panel, some rows, or a task of one row or panel.
@@ -424,24 +421,15 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     cdef Terms terms
     cdef void *out
     cdef bint along
-    if look.phase == SCALE:
-        out = at(problem, look.out, row.out + start)
-        kernels.scale(out, at(problem, look.rest, start), count, look.first[0], look.second[0], out)
-        return
     if alone:
         row_terms(problem, row, start, count, buffers, &terms)
         width = 0
     else:
         panel_terms(problem, row, start, count, buffers, &terms)
     if look.phase == PEAK:
-        kernels.peak(&terms, count, width, states.shift, states.low, states.high)
-    elif look.phase == SUM:
-        kernels.sum(&terms, count, width, look.map, look.shift, look.peak, states)
-    elif look.phase == COARSE:
-        kernels.sum_coarse(&terms, count, width, states)
-    elif look.phase == KEEP:
-        kernels.sum_keep(&terms, count, look.shift[0], at(problem, look.out, row.out + start),
-                         at(problem, look.rest, start), states)
+        kernels.peak(&terms, count, width, states.shift, states.low)
+    elif look.phase == SUM or look.phase == APART:
+        kernels.sum(&terms, count, width, look.peak, problem.n <= SHORT_ROW, look.phase == APART, states)
     elif look.phase == FOLD and alone:
         kernels.fold_row(&terms, count, look.care, states, 0)
     elif look.phase == FOLD:
@@ -449,12 +437,13 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     elif alone:
         along = out_along(problem)
         out = at(problem, look.out, row.out + start) if along else <void *> buffers.out
-        kernels.write(&terms, count, 0, look.map, look.shift, look.first, look.second, out, 0)
+        kernels.write(&terms, count, 0, look.map, look.peak, look.first, look.second, look.power, out, 0)
         if not along:
             scatter(problem, out, 1, start, count, at(problem, look.out, row.out))
     else:
         out = at(problem, look.out, row.out + start * out_step(problem))
-        kernels.write(&terms, count, width, look.map, look.shift, look.first, look.second, out, out_step(problem))
+        kernels.write(&terms, count, width, look.map, look.peak, look.first, look.second, look.power, out,
+                      out_step(problem))
 
 
 cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py_ssize_t place,
@@ -466,8 +455,7 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
                     source.shift[other + k] == into.shift[place + k] and source.low[other + k] > into.low[place + k]):
                 into.shift[place + k] = source.shift[other + k]
                 into.low[place + k] = source.low[other + k]
-            into.high[place + k] = min(into.high[place + k], source.high[other + k])
-        elif look.phase == FOLD or look.phase == SUM or look.phase == COARSE or look.phase == KEEP:
+        elif look.phase != WRITE:
             merge(into, place + k, source, other + k)
 
 
@@ -975,9 +963,9 @@ cdef void look_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ss
 cdef struct Known:
     Room room
     double peak[2 * TILE]     # the second half: what rounding took from the first
-    double shift[2 * TILE]
     double first[TILE]
     double second[TILE]
+    double power[TILE]
     bint undefined[TILE]
 
 
@@ -999,112 +987,65 @@ cdef int map_rows(const Problem *problem, Map map, void *out) except -1:
 cdef void map_over(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, void *out) noexcept nogil:
     # A row or a panel; `job` as in look_over.
     cdef Known known
-    cdef Room room
-    cdef States states = states_of(&known.room), coarse = states_of(&room)
-    cdef Look look = map_look(map, &known, out)
-    cdef double rest[BLOCK_DOUBLES]
-    look_over(problem, row, width, &look, job, &states)
-    choose_shifts(problem, width, map, &known)
-    if job == NULL and may_keep(problem, map, &known, states.high[0]):
-        look.rest = rest if problem.n <= block_length(problem.bits) else malloc(problem.n * (problem.bits // 8))
-    look.phase = SUM if look.rest == NULL else KEEP
-    if may_be_coarse(problem, width, map, &known):
-        look.phase = COARSE
-        look_over(problem, row, width, &look, job, &coarse)
-        look.phase = SUM
-        if not all_clear(width, &known, &coarse):
-            look_over(problem, row, width, &look, job, &states)
-        take_clear(width, &known, &coarse, &states)
-    else:
-        look_over(problem, row, width, &look, job, &states)
-    settle_sums(problem, width, map, &known)
-    if map != SOFTMAX:
-        look.shift = known.peak
-    find_undefined(problem, row, width, map, &known)
-    look.phase = WRITE if look.rest == NULL else SCALE
-    look_over(problem, row, width, &look, job, &states)
-    if look.rest != NULL and look.rest != <void *> rest:
-        free(look.rest)
-    fill_undefined(problem, row, width, map, &known, out)
-
-
-cdef inline Look map_look(Map map, Known *known, void *out) noexcept nogil:
+    cdef States states = states_of(&known.room)
     cdef Look look
-    look.phase = PEAK
-    look.care = FAST
     look.map = map
-    look.shift = known.shift
     look.peak = known.peak
     look.first = known.first
     look.second = known.second
+    look.power = known.power
     look.out = out
-    look.rest = NULL
-    return look
+    if job == NULL and problem.n <= block_length(problem.bits) and map_one_block(problem, row, width, map, out):
+        return
+    look.phase = PEAK
+    look_over(problem, row, width, &look, job, &states)
+    take_peaks(width, &known)
+    look.phase = SUM
+    look_over(problem, row, width, &look, job, &states)
+    if settle_sums(problem, width, map, False, &known):
+        look.phase = APART
+        look_over(problem, row, width, &look, job, &states)
+        settle_sums(problem, width, map, True, &known)
+    find_undefined(problem, row, width, map, &known)
+    look.phase = WRITE
+    look_over(problem, row, width, &look, job, &states)
+    fill_undefined(problem, row, width, map, &known, out)
 
 
-cdef inline void choose_shifts(const Problem *problem, Py_ssize_t width, Map map, Known *known) noexcept nogil:
-    # Under shift 0 no digit is lost.  log_softmax of float64 needs its sum on the peak's own scale.
-    cdef Py_ssize_t k
-    cdef bint near
-    for k in range(width):
-        known.peak[k] = known.room.shift[k]
-        known.peak[TILE + k] = known.room.low[k]
-        near = fabs(known.peak[k]) < 32 and (map == SOFTMAX or (problem.bits == 32 and problem.plain))
-        known.shift[k] = 0 if near else known.peak[k]
-        known.shift[TILE + k] = 0 if near or map == SOFTMAX else known.peak[TILE + k]
-
-
-# An answer of log_softmax that is 1 or more in magnitude bears the error of logsumexp's first look.  The
-# smallest is log(total) - peak: where it is at least 1 a coarse sum serves for the whole row.
-
-cdef inline bint may_be_coarse(const Problem *problem, Py_ssize_t width, Map map,
-                               const Known *known) noexcept nogil:
-    cdef Py_ssize_t k
-    if map == SOFTMAX or problem.bits == 64 or not problem.plain or problem.n <= SHORT_ROW:
+cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
+    # A row or panel that is looked at in one piece.  False, and nothing is written, where it is special.
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef void *target = at(problem, out, row.out)
+    if problem.inner > 1:
+        panel_terms(problem, row, 0, problem.n, &buffers, &terms)
+        return kernels.map_block(&terms, problem.n, width, map, problem.n <= SHORT_ROW, target, out_step(problem))
+    row_terms(problem, row, 0, problem.n, &buffers, &terms)
+    if out_along(problem):
+        return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)
+    if not kernels.map_block(&terms, problem.n, 0, map, False, buffers.out, 0):
         return False
-    for k in range(width):
-        if known.shift[k] == 0:
-            return True
-    return False
-
-
-cdef inline bint is_clear(const Known *known, const States *coarse, Py_ssize_t k) noexcept nogil:
-    # Asked of each column alone, so that its bits are its own.
-    return known.shift[k] == 0 and coarse.high[k] >= exp(known.peak[k] + 1) and coarse.high[k] <= 1e30
-
-
-cdef inline bint all_clear(Py_ssize_t width, const Known *known, const States *coarse) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(width):
-        if not is_clear(known, coarse, k):
-            return False
+    scatter(problem, buffers.out, 1, 0, problem.n, target)
     return True
 
 
-cdef inline void take_clear(Py_ssize_t width, const Known *known, const States *coarse,
-                            const States *states) noexcept nogil:
+cdef inline void take_peaks(Py_ssize_t width, Known *known) noexcept nogil:
     cdef Py_ssize_t k
-    for k in range(width):
-        if is_clear(known, coarse, k):
-            copy_state(states, k, coarse, k)
+    for k in range(TILE):
+        known.peak[k] = known.room.shift[k] if k < width else 0
+        known.peak[TILE + k] = known.room.low[k] if k < width else 0
 
 
-cdef inline bint may_keep(const Problem *problem, Map map, const Known *known, double bottom) noexcept nogil:
-    # Of a row of softmax that lies in one piece, exp need be computed only once; but what is far below
-    # the peak needs a look of its own, and what is infinite or NaN leaves the input as it is.
-    return (map == SOFTMAX and problem.inner == 1 and problem.n <= MOST_KEPT // (problem.bits // 8)
-            and out_along(problem) and fabs(known.peak[0]) < INFINITY
-            and bottom - known.shift[0] > (-69 if problem.bits == 32 else -665)
-            and bottom - known.peak[0] - log(<double> problem.n) > (-69 if problem.bits == 32 else -665))
-
-
-cdef inline void settle_sums(const Problem *problem, Py_ssize_t width, Map map, Known *known) noexcept nogil:
+cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, bint apart, Known *known) noexcept nogil:
     cdef States states = states_of(&known.room)
-    cdef Py_ssize_t k
-    pad_states(&states, width)
-    for k in range(width, (width + 7) // 8 * 8):
-        known.peak[k] = 0
-    kernels_of(problem.bits).settle(&states, width, map, known.peak, known.first, known.second)
+    cdef Py_ssize_t k = width
+    while k % TILE:    # settle works on whole vectors: rows that lack nothing
+        states.high[k] = 1e9
+        states.low[k] = states.size[k] = known.first[k] = known.second[k] = known.power[k] = 0
+        k += 1
+    return kernels_of(problem.bits).settle(&states, width, map, apart, known.peak, known.first, known.second,
+                                           known.power)
 
 
 cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, Known *known) noexcept nogil:
@@ -1189,51 +1130,49 @@ cdef void map_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
 cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     cdef const Problem *problem = job.problem
     cdef Group group
-    cdef Py_ssize_t k
     while first < end:
         if problem.n > SHORT_ROW:
             map_over(problem, row_at(problem, first), 1, job.map, NULL, job.out)
             first += 1
             continue
         find_group(problem, first, min(TILE, end - first), &group)
-        if group.count >= 4:
-            map_tile(problem, &group, job.map, job.out)
-        else:
-            for k in range(group.count):
-                map_over(problem, row_of(&group, k), 1, job.map, NULL, job.out)
+        map_group(problem, &group, job.map, job.out)
         first += group.count
 
 
-cdef void map_tile(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
+cdef void map_group(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
+    # Short rows, side by side; where one of them is special, each by itself.
+    cdef Group one
+    cdef Py_ssize_t k
+    if map_tile(problem, group, map, out):
+        return
+    if group.count == 1:
+        map_over(problem, group.first, 1, map, NULL, out)
+        return
+    one.count = 1
+    one.even = True
+    one.step_a = one.step_b = one.step_mask = one.step_out = 0
+    for k in range(group.count):
+        one.first = row_of(group, k)
+        map_group(problem, &one, map, out)
+
+
+cdef bint map_tile(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
     cdef Tile tile
     cdef double answer[SHORT_ROW * TILE]
-    cdef Known known
-    cdef States states = states_of(&known.room)
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t width = max(group.count, kernels.lanes), k, size = problem.bits // 8
-    cdef const double *shift
     cdef Row row
     fill_tile(problem, group, width, &tile)
-    kernels.peak(&tile.terms, problem.n, width, known.room.shift, known.room.low, NULL)
-    choose_shifts(problem, width, map, &known)
-    kernels.sum(&tile.terms, problem.n, width, map, known.shift, known.peak, &states)
-    settle_sums(problem, width, map, &known)
-    if map == SOFTMAX:
-        shift = known.shift
-    else:
-        shift = known.peak
-    kernels.write(&tile.terms, problem.n, width, map, shift, known.first, known.second, answer, TILE)
-    for k in range(group.count):    # all before anything is written: out may be the input
-        known.undefined[k] = is_strange(&known, k) and is_undefined(problem, row_of(group, k), map)
+    if not kernels.map_block(&tile.terms, problem.n, width, map, True, answer, TILE):
+        return False
     if group.even and problem.reduced.count <= 1:
         store_tile(problem, group, answer, out)
     else:
         for k in range(group.count):
             row = row_of(group, k)
             scatter(problem, <char *> answer + k * size, TILE, 0, problem.n, at(problem, out, row.out))
-    for k in range(group.count):
-        if known.undefined[k]:
-            fill_row(problem, row_of(group, k), map, out)
+    return True
 
 
 cdef void store_tile(const Problem *problem, const Group *group, const void *tile, void *out) noexcept nogil:

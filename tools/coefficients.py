@@ -88,6 +88,14 @@ def log_set(name, degree):
     show(name, "double", tail)
 
 
+def show_powers(name, kind, table):
+    powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)]
+    rounded = [rounders()[kind](power) for power in powers]
+    show(name, kind, rounded)
+    show(f"{name}_REST", kind, [rounders()[kind](power / near - 1) for power, near in zip(powers, rounded, strict=True)])
+    return powers
+
+
 def main():
     print("/* Made by tools/coefficients.py, which says how; do not edit. */")
     print("#ifndef LSECY_COEFFICIENTS_H\n#define LSECY_COEFFICIENTS_H\n")
@@ -99,6 +107,15 @@ def main():
         print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
         print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
     exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
+    print("\n/* The steps of exponentials by a table: ln2 / 16 and ln2 / 8, without a table ln2, in two full parts. */")
+    for kind, table in (("float", 16), ("float", 8), ("double", 16), ("double", 1)):
+        high = rounders()[kind](LN2 / table)
+        low = rounders()[kind](LN2 / table - mp.mpf(high))
+        suffix = "f" if kind == "float" else ""
+        print(f"#define STEP_HIGH_{kind.upper()}_{table} {high.hex()}{suffix}")
+        print(f"#define STEP_LOW_{kind.upper()}_{table} {low.hex()}{suffix}")
+    exp_set("EXP_FLOAT_16", "float", LN2 / 32, 1)
+    exp_set("EXP_FLOAT_8", "float", LN2 / 16, 2)
     exp_set("EXP_COARSE_16", "double", LN2 / 32, 2)
     exp_set("EXP_DOUBLE_16", "double", LN2 / 32, 4)
     exp_set("EXP_PAIR_16", "double", LN2 / 32, 5)
@@ -107,10 +124,12 @@ def main():
     exp_set("EXP_PAIR", "double", LN2 / 2, 10)
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
-    print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it */")
-    powers = [mp.mpf(2) ** (mp.mpf(j) / 16) for j in range(16)]
-    show("SIXTEENTHS", "double", [float(power) for power in powers])
+    print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")
+    powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])
+    print("\n/* The same for float, and 2^(j / 8) */")
+    show_powers("FLOAT_SIXTEENTHS", "float", 16)
+    show_powers("FLOAT_EIGHTHS", "float", 8)
     print("\n#endif")
 
 

@@ -12,6 +12,22 @@
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.346574: relative error 2^-26.63 */
 static const float EXP_FLOAT[] = {0x1.0000000000000p-1f, 0x1.5554de0000000p-3f, 0x1.55551a0000000p-5f, 0x1.120b620000000p-7f, 0x1.6d10fc0000000p-10f};
 
+/* The steps of exponentials by a table: ln2 / 16 and ln2 / 8, without a table ln2, in two full parts. */
+#define STEP_HIGH_FLOAT_16 0x1.62e4300000000p-5f
+#define STEP_LOW_FLOAT_16 -0x1.05c6100000000p-33f
+#define STEP_HIGH_FLOAT_8 0x1.62e4300000000p-4f
+#define STEP_LOW_FLOAT_8 -0x1.05c6100000000p-32f
+#define STEP_HIGH_DOUBLE_16 0x1.62e42fefa39efp-5
+#define STEP_LOW_DOUBLE_16 0x1.abc9e3b39803fp-60
+#define STEP_HIGH_DOUBLE_1 0x1.62e42fefa39efp-1
+#define STEP_LOW_DOUBLE_1 0x1.abc9e3b39803fp-56
+
+/* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0216608: relative error 2^-27.68 */
+static const float EXP_FLOAT_16[] = {0x1.0001480000000p-1f, 0x1.55565c0000000p-3f};
+
+/* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0433217: relative error 2^-31.5 */
+static const float EXP_FLOAT_8[] = {0x1.0000000000000p-1f, 0x1.555b7c0000000p-3f, 0x1.55596e0000000p-5f};
+
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0216608: relative error 2^-36.53 */
 static const double EXP_COARSE_16[] = {0x1.0000000000000p-1, 0x1.5556deec7a397p-3, 0x1.55565bb9f4932p-5};
 
@@ -36,8 +52,15 @@ static const double LOG_COARSE[] = {0x1.5555555564eb5p-1, 0x1.999998cae7df2p-2, 
 /* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= 0.02944: relative error 2^-60.65 */
 static const double LOG_PAIR[] = {0x1.5555555555555p-1, 0x1.9999999999998p-2, 0x1.249249249295ap-2, 0x1.c71c71c64c6e6p-3, 0x1.745d17d364797p-3, 0x1.3b137b2f2ef1bp-3, 0x1.111d282285abap-3, 0x1.debeb3c1b97c3p-4, 0x1.e6b13210d85a4p-4};
 
-/* 2^(j / 16), j = 0 .. 15, and what rounding took from it */
+/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */
 static const double SIXTEENTHS[] = {0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0, 0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+static const double SIXTEENTHS_REST[] = {0x0.0p+0, 0x1.79aa65d837b6dp-54, -0x1.01b15eaa59348p-55, 0x1.68efde3a8a894p-54, 0x1.34d754db0abb6p-55, 0x1.59f48a72a4c6dp-55, 0x1.690cebb7aafb0p-56, 0x1.063e1e21c5409p-54, -0x1.3b3efbf5e2228p-54, -0x1.b32dcb94da51dp-56, 0x1.db72fc1f0eab4p-55, 0x1.1affc2b91ce27p-56, 0x1.c1a7792cb3387p-55, 0x1.36eae30af0cb3p-56, 0x1.4a385a63d07a7p-56, -0x1.ff7128fd391f0p-55};
 static const double SIXTEENTHS_LOW[] = {0x0.0p+0, 0x1.8a62e4adc610bp-54, -0x1.19041b9d78a76p-55, 0x1.9b07eb6c70573p-54, 0x1.6f46ad23182e4p-55, 0x1.ada0911f09ebcp-55, 0x1.d4397afec42e2p-56, 0x1.6324c054647adp-54, -0x1.bdd3413b26456p-54, -0x1.41577ee04992fp-55, 0x1.6e9f156864b27p-54, 0x1.c7c46b071f2bep-56, 0x1.7a1cd345dcc81p-54, 0x1.11065895048ddp-55, 0x1.2ed02d75b3707p-55, -0x1.e9c23179c2893p-54};
+
+/* The same for float, and 2^(j / 8) */
+static const float FLOAT_SIXTEENTHS[] = {0x1.0000000000000p+0f, 0x1.0b55860000000p+0f, 0x1.172b840000000p+0f, 0x1.2387a60000000p+0f, 0x1.306fe00000000p+0f, 0x1.3dea640000000p+0f, 0x1.4bfdae0000000p+0f, 0x1.5ab07e0000000p+0f, 0x1.6a09e60000000p+0f, 0x1.7a11480000000p+0f, 0x1.8ace540000000p+0f, 0x1.9c49180000000p+0f, 0x1.ae89fa0000000p+0f, 0x1.c199be0000000p+0f, 0x1.d5818e0000000p+0f, 0x1.ea4afa0000000p+0f};
+static const float FLOAT_SIXTEENTHS_REST[] = {0x0.0p+0f, 0x1.8d96d40000000p-25f, -0x1.9c0c220000000p-27f, 0x1.9649040000000p-25f, 0x1.1250020000000p-25f, 0x1.370be40000000p-25f, -0x1.0a35500000000p-25f, -0x1.00d8ac0000000p-27f, 0x1.26055c0000000p-26f, -0x1.05cb440000000p-25f, 0x1.67a1ca0000000p-28f, 0x1.a3b5e40000000p-28f, -0x1.f9c3040000000p-27f, -0x1.6961b40000000p-28f, -0x1.a5217c0000000p-28f, 0x1.61428e0000000p-28f};
+static const float FLOAT_EIGHTHS[] = {0x1.0000000000000p+0f, 0x1.172b840000000p+0f, 0x1.306fe00000000p+0f, 0x1.4bfdae0000000p+0f, 0x1.6a09e60000000p+0f, 0x1.8ace540000000p+0f, 0x1.ae89fa0000000p+0f, 0x1.d5818e0000000p+0f};
+static const float FLOAT_EIGHTHS_REST[] = {0x0.0p+0f, -0x1.9c0c220000000p-27f, 0x1.1250020000000p-25f, -0x1.0a35500000000p-25f, 0x1.26055c0000000p-26f, 0x1.67a1ca0000000p-28f, -0x1.f9c3040000000p-27f, -0x1.a5217c0000000p-28f};
 
 #endif

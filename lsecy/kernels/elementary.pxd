@@ -13,15 +13,20 @@ cdef inline void two_sum(dvec x, dvec y, dvec *total, dvec *error) noexcept nogi
 
 
 cdef inline void float_power(vec x, vec *p, vec *z, vec *k) noexcept nogil:
-    # exp(x) = 2^k p for float32.
-    #     x = k ln2 + r, |r| <= ln2/2;   p = exp(r) = 1 + r + r^2 Q(r)
-    # k      rounded by adding and removing 1.5 * 2^23 + 127: why fast-math is refused.
+    # exp(x) = 2^k p for float32; with a register table k is a multiple of 1/16 whose fraction p holds.
+    #     x = k ln2 + r;   p = t exp(r) = t (1 + r + r^2 Q(r)), t = 2^(j/16), j the low four bits of 16 k,
+    #     |r| <= ln2/32;   without a table |r| <= ln2/2 and t = 1
+    # k      rounded by adding and removing 1.5 * 2^23 + 127 (1.5 * 2^19): why fast-math is refused.
     # r      ln2 in two parts: k * LN2_HIGH_FLOAT is exact for every k that a kept term can have.
     # bound  1.2 ulp on [-87.3, 88] (0.86 with FMA); NaN and +inf give NaN, -inf gives k = -inf.
-    cdef vec r
+    cdef vec r, t
     z[0] = x * splat(<real> 1.4426950408889634) + splat(FLOAT_ROUNDING)
     k[0] = z[0] - splat(FLOAT_ROUNDING)
     r = (x - k[0] * splat(LN2_HIGH_FLOAT)) - k[0] * splat(LN2_LOW_FLOAT)
+    if REGISTER_TABLE:
+        t = vlookup(<const real *> FLOAT_SIXTEENTHS, z[0])
+        p[0] = ((splat(EXP_FLOAT_16[1]) * r + splat(EXP_FLOAT_16[0])) * r + splat(1)) * (t * r) + t
+        return
     p[0] = (((((splat(EXP_FLOAT[4]) * r + splat(EXP_FLOAT[3])) * r + splat(EXP_FLOAT[2])) * r
               + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0])) * r + splat(1)) * r + splat(1)
 
@@ -72,33 +77,57 @@ cdef inline dvec double_tail(dvec r) noexcept nogil:
                   + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
 
 
-cdef inline vec fine_tail(vec r) noexcept nogil:
-    # The same in the element type.
-    cdef dvec q
+cdef inline vec table_tail(vec r) noexcept nogil:
+    # (exp(r) - 1 - r) / r^2 for |r| <= ln2 / (2 TABLE), in the element type.
+    cdef dvec q, x
+    if REAL_BITS == 32 and TABLE == 16:
+        return splat(EXP_FLOAT_16[1]) * r + splat(EXP_FLOAT_16[0])
     if REAL_BITS == 32:
-        return ((((splat(EXP_FLOAT[4]) * r + splat(EXP_FLOAT[3])) * r + splat(EXP_FLOAT[2])) * r
-                 + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0]))
-    q = double_tail((<dvec *> &r)[0])
+        return (splat(EXP_FLOAT_8[2]) * r + splat(EXP_FLOAT_8[1])) * r + splat(EXP_FLOAT_8[0])
+    x = half(r, 0)
+    if TABLE == 16:
+        q = (((dsplat(EXP_DOUBLE_16[4]) * x + dsplat(EXP_DOUBLE_16[3])) * x + dsplat(EXP_DOUBLE_16[2])) * x
+             + dsplat(EXP_DOUBLE_16[1])) * x + dsplat(EXP_DOUBLE_16[0])
+    else:
+        q = double_tail(x)
     return (<vec *> &q)[0]
 
 
-cdef inline void fine_power(vec x, vec lost, bint exact, vec *r, vec *w, vec *power) noexcept nogil:
-    # exp(x + lost) = power (1 + r + w) for x <= 32, the three apart: what a product or a sum with them
-    # rounds is small beside 1.  `lost` is what rounding took from x; exact: that is known to be 0.
-    #     w = r^2 Q(r) + rest exp(r), `rest` what rounding took from r, and lost
-    # range  from -87.6 (double -708.7), where power turns 0.
-    # bound  2^-26 relative (double 2^-55) for 1 + r + w in exact arithmetic; NaN gives NaN, -inf 0.
-    cdef vec y = at_least(x, splat(<real> (-88.0 if REAL_BITS == 32 else -709.0)))
-    cdef vec z = y * splat(<real> 1.4426950408889634) + splat(PLAIN_ROUNDING)
-    cdef vec k = z - splat(PLAIN_ROUNDING)
-    cdef vec rest, near = y - k * splat(LN2_HIGH)
-    r[0] = near - k * splat(LN2_LOW)
-    rest = (near - r[0]) - k * splat(LN2_LOW)
+cdef inline void table_power(vec x, vec lost, bint exact, vec *t, vec *q, vec *k) noexcept nogil:
+    # exp(x + lost) = 2^floor(k / TABLE) t (1 + q), k whole.  t is 2^(j / TABLE), j the low bits of k, and
+    # |q| <= ln2 / (2 TABLE); without a table t is exp itself, rounded, and q what that lost.
+    # `lost` is what rounding took from x; exact: it is 0 and not looked at.
+    # range  |x| <= 2^14 (double 2^21): x - k STEP_HIGH is then exact, for it is small and a multiple of a
+    #        unit that x and STEP_HIGH share.
+    # bound  2^-27.5 relative (double 2^-54) for t (1 + q) in exact arithmetic; NaN gives NaN.
+    cdef vec z = x * splat(<real> (1.4426950408889634 * TABLE)) + splat(WHOLE_NUMBERS)
+    cdef vec near, r, rest, w, one
+    k[0] = z - splat(WHOLE_NUMBERS)
+    near = vresidual(x, k[0], splat(STEP_HIGH))
+    r = near - k[0] * splat(STEP_LOW)
+    if TABLE == 1:
+        rest = (near - r) - k[0] * splat(STEP_LOW)
+        if not exact:
+            rest = rest + lost
+        w = (r * r) * table_tail(r)
+        w = w + (rest * (r + w) + rest)
+        near = r + w
+        one = splat(1) + near
+        t[0] = one
+        q[0] = (((r - near) + w) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
+        return
     if not exact:
-        rest = rest + lost
-    w[0] = (r[0] * r[0]) * fine_tail(r[0])
-    w[0] = w[0] + (rest * (r[0] + w[0]) + rest)
-    power[0] = power_of(z)
+        r = r + lost
+    if REAL_BITS == 64:
+        t[0] = vlookup(<const real *> SIXTEENTHS, z)
+        r = r + vlookup(<const real *> SIXTEENTHS_REST, z)    # what rounding took from t
+    elif TABLE == 16:
+        t[0] = vlookup(<const real *> FLOAT_SIXTEENTHS, z)
+        r = r + vlookup(<const real *> FLOAT_SIXTEENTHS_REST, z)
+    else:
+        t[0] = vlookup(<const real *> FLOAT_EIGHTHS, z)
+        r = r + vlookup(<const real *> FLOAT_EIGHTHS_REST, z)
+    q[0] = (r * r) * table_tail(r) + r
 
 
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:

@@ -17,7 +17,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    double_power, fine_power, float_power, log_coarse, log_pair, pair_power, reduced, two_sum, vtwo_sum)
+    double_power, float_power, log_coarse, log_pair, pair_power, reduced, table_power, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -724,11 +724,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
     near = (dmagnitude(result) < nearest()) & (
         second > dsplat(-110 if REAL_BITS == 32 else -746))
     if dany(near):
-        states.shift = memory
-        states.high = memory + LANES_BOUND
-        states.low = memory + 2 * LANES_BOUND
-        states.rest = memory + 3 * LANES_BOUND
-        states.size = memory + 4 * LANES_BOUND
+        states = states_in(memory)
         for row in range(LANES_BOUND):
             zeros[row] = 0
         plain = plain_terms(a, a_step)
@@ -872,20 +868,53 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
 
 # --- softmax and log_softmax ----------------------------------------------------------------------------
 #
-# The whole row is looked at three times, which it bears from cache: peak, sum, write.  The shift is 0
-# where the peak is near, so that no digit of x is lost, otherwise the peak itself, and what its
-# subtraction rounds away is carried beside the difference: exp then errs by its own error alone
-# (Blanchard, Higham and Higham 2021, section 4: |x - shift| / 2 ulp otherwise).  exp comes as a sum of
-# two numbers, and only its product with 1 / total is rounded.
-# log_softmax counts the terms that are the peak instead of adding them: 1 + rest would lose the rest.
+# The whole row is looked at three times, which it bears from cache: peak, sum, write.
+#
+# An exponential is 2^(k / TABLE) (1 + q) with k a whole number, and x - k ln2 / TABLE is exact: so a row
+# needs no shift.  It is counted from a power of two next to its peak, which costs a subtraction of whole
+# numbers and no digit; the usual x - max(x) rounds, which costs |x - max(x)| / 2 ulp of every share
+# (Blanchard, Higham and Higham 2021, section 4).  Only where |peak| is so large that k has no room is the
+# peak subtracted, and what that rounds is carried beside the difference.
+#
+# Sums: 2^(k / TABLE) and q times it are added apart.  The first is cut at a grid on which hundreds of
+# terms add up without error; what that leaves joins the second, which is small: so the sum has some 5
+# bits more than the element type.  A share is rounded once, where its two parts are added.
+#
+# log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
+# terms that are the peak are counted, and the rest is added apart: 1 + rest would lose the rest.
+#
+# Order of the sums as above; columns of at most SHORT_ROW, which are never rows of their own, simply in
+# order, eight terms at a time.
 
-cdef inline real smallest() noexcept nogil:
-    return <real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289)    # 2^-100, 2^-960
+# What exponents are counted from, lane by lane.
+cdef struct Base:
+    vec shift        # subtracted: 0, or the peak where it is far
+    vec shift_low
+    vec power        # a term is relative to 2^power, next to exp(peak - shift)
+    vec bottom       # what lies below counts as this, whose term is as good as none
+    bint far         # is any lane shifted?
+
+# What a row's answers are made with, lane by lane.
+cdef struct Whole:
+    vec peak
+    vec peak_low
+    vec first        # softmax: first (1 + second) 2^-power is 1 / sum; log_softmax: first + second is
+    vec second       # log(sum) - peak
+    vec power
 
 
-cdef inline bint has_few(double total) noexcept nogil:
-    # So little that terms below the range of fine_power could count, even with a peak 32 below the shift.
-    return total < (1e-20 if REAL_BITS == 32 else 1e-280)
+cdef inline Base base_of(vec peak, vec peak_low, bint always) noexcept nogil:
+    # `always`: shift by the peak, however near.
+    cdef Base base
+    cdef vec zero = splat(0)
+    cdef vec limit = splat(<real> (0 if always else 8192.0 if REAL_BITS == 32 else 1048576.0))
+    cdef ivec near = magnitude(peak) < limit
+    base.far = not all_set(near)
+    base.shift = pick(near, zero, peak)
+    base.shift_low = pick(near, zero, peak_low)
+    base.power = nearest_whole(pick(near, peak, zero) * splat(<real> 1.4426950408889634))
+    base.bottom = base.power * splat(<real> 0.6931471805599453) - splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
+    return base
 
 
 cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint general, vec *lost) noexcept nogil:
@@ -896,229 +925,170 @@ cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint 
     return load(<const real *> terms.a + row * terms.a_step + j)
 
 
-cdef inline vec difference(vec x, vec shift, vec shift_low, bint exact, vec *lost) noexcept nogil:
-    # x - shift; lost gains what rounding takes from it, and loses shift_low.  exact: all but x are 0.
+cdef inline vec difference(vec x, const Base *base, bint far, vec *lost) noexcept nogil:
+    # x - shift; lost gains what rounding takes from it, and loses shift_low.
     cdef vec d, error
-    if exact:
+    if not far:
         return x
-    vtwo_sum(x, splat(0) - shift, &d, &error)
-    error = (lost[0] - shift_low) + error
+    vtwo_sum(x, splat(0) - base.shift, &d, &error)
+    error = (lost[0] - base.shift_low) + error
     lost[0] = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
     return d
 
 
-cdef inline void fine_term(vec d, vec lost, bint exact, vec *high, vec *low) noexcept nogil:
-    # exp(d + lost) = high + low, a rounded number and what rounding took.  0 below the range of fine_power.
-    cdef vec r, w, power, q, one
-    fine_power(d, lost, exact, &r, &w, &power)
-    q = r + w
-    one = splat(1) + q
-    high[0] = one * power
-    low[0] = (((r - q) + w) + (q - (one - splat(1)))) * power
+cdef inline vec on_sum_grid(vec t) noexcept nogil:
+    # 0 <= t < 2 to a multiple of 2^-14 (double 2^-44), of which 2^9 add up without error.
+    cdef vec grid = splat(<real> (768.0 if REAL_BITS == 32 else 384.0))
+    return (t + grid) - grid
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                             Py_ssize_t j_apart, vec shift, vec shift_low, vec peak, int count, bint general,
-                             bint exact, bint apart, real *keep_high, real *keep_low,
-                             dvec *total, vec *rest, vec *ones) noexcept nogil:
-    # The sum of `count` <= 8 vectors of terms: of their high parts in wider arithmetic (float32: HALVES
-    # vectors of double), of their low parts and what that rounds as `rest`.  apart: terms that are the
-    # peak are only counted.  keep_high, keep_low: where the terms themselves go, or NULL.
+                             Py_ssize_t j_apart, const Base *base, int count, bint general, bint far,
+                             vec *high, vec *low) noexcept nogil:
+    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.
     cdef vec h[TREE]
     cdef vec l[TREE]
-    cdef vec x, d, lost
-    cdef dvec error, more
-    cdef ivec top
+    cdef vec x, lost, t, q, k
     cdef int s
-    ones[0] = splat(0)
     for s in range(TREE):
         if s >= count:
             h[s] = l[s] = splat(0)
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-        d = difference(x, shift, shift_low, exact, &lost)    # before `lost` is read
-        fine_term(d, lost, exact, h + s, l + s)
-        if keep_high != NULL:
-            store(keep_high + s * j_apart, h[s])
-            store(keep_low + s * j_apart, l[s])
-        if apart:
-            if exact:
-                top = x == peak
-            else:
-                top = (x == peak) & (lost == splat(0))
-            ones[0] = ones[0] + pick(top, splat(1), splat(0))
-            h[s] = pick(top, splat(0), h[s])
-            l[s] = pick(top, splat(0), l[s])
-    rest[0] = tree(l)
-    if REAL_BITS == 32:
-        for s in range(HALVES):
-            total[s] = ((half(h[0], s) + half(h[1], s)) + (half(h[2], s) + half(h[3], s))) + (
-                (half(h[4], s) + half(h[5], s)) + (half(h[6], s) + half(h[7], s)))
-        return
-    total[0] = half(h[0], 0)
-    error = half(rest[0], 0)
-    for s in range(1, TREE):
-        two_sum(total[0], half(h[s], 0), total, &more)
-        error = error + more
-    rest[0] = (<vec *> &error)[0]
+        x = difference(x, base, far, &lost)    # before `lost` is read
+        table_power(at_least(x, base.bottom), lost, not general, &t, &q, &k)
+        t = normal_at(t, k, base.power)
+        h[s] = on_sum_grid(t)
+        l[s] = t * q + (t - h[s])
+    high[0] = tree(h)
+    low[0] = tree(l)
 
 
-cdef inline void add_parts(const dvec *total, vec rest, vec ones, dvec *high, dvec *low, dvec *size) noexcept nogil:
-    cdef dvec error
+cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count,
+                           dvec *high, dvec *low, dvec *ones) noexcept nogil:
+    # Adds eight terms one by one in wider arithmetic, but only counts those that are the peak.
+    cdef vec x, lost, t, q, k
+    cdef ivec top
+    cdef int s, which
+    for s in range(count):
+        x = exponent(terms, row + s * row_apart, j + s * j_apart, True, &lost)
+        top = (x == whole.peak) & (lost == whole.peak_low)
+        x = difference(x, base, True, &lost)
+        table_power(at_least(x, base.bottom), lost, False, &t, &q, &k)
+        t = pick(top | (x < base.bottom), splat(0), normal_at(t, k, base.power))
+        q = pick(top, splat(0), t * q)
+        for which in range(HALVES):
+            ones[which] = ones[which] + half(pick(top, splat(1), splat(0)), which)
+            add_pair(half(t, which), half(q, which), high + which, low + which)
+
+
+cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
+                           bint far, bint apart, dvec *high, dvec *low, dvec *ones) noexcept nogil:
+    # Eight terms to the sums of a position; `apart`: to those of all but the peak, which is counted.
+    cdef vec h, l
     cdef int which
+    if apart:
+        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, high, low, ones)
+        return
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
-            two_sum(high[0], total[0], high, &error)
-            low[0] = low[0] + (error + half(rest, 0))
+            high[0] = high[0] + half(h, 0)
+            low[0] = low[0] + half(l, 0)
         else:
-            high[which] = high[which] + (total[which] + half(rest, which))
-        size[which] = size[which] + half(ones, which)
+            high[which] = high[which] + (half(h, which) + half(l, which))
 
 
-cdef inline void sum_one(const Terms *terms, Py_ssize_t n, real shift, real shift_low, real peak, bint general,
-                         bint exact, bint apart, real *keep_high, real *keep_low, const States *states) noexcept nogil:
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole, bint general,
+                         bint far, bint apart, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
-    cdef dvec size[SPREAD]
-    cdef real edge_high[TREE * SPREAD]
-    cdef real edge_low[TREE * SPREAD]
-    cdef real *to_high = keep_high
-    cdef real *to_low = keep_low
+    cdef dvec ones[SPREAD]
     cdef Tail tail
-    cdef dvec total[HALVES_BOUND]
-    cdef vec rest, ones
-    cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
+    cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
-        high[v] = low[v] = size[v] = dsplat(0)
+        high[v] = low[v] = ones[v] = dsplat(0)
     while i < n:
         j = i
         if n - i < stripe:
             pad_terms(terms, i, n - i, stripe, &tail)
             terms = &tail.terms
             j = 0
-            if keep_high != NULL:
-                to_high = edge_high
-                to_low = edge_low
         for v in range(WIDTH // LANES):
-            if keep_high != NULL:
-                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE,
-                            general, exact, apart, to_high + j + v * LANES, to_low + j + v * LANES, total, &rest, &ones)
-            else:
-                eight_parts(terms, 0, 0, j + v * LANES, WIDTH, splat(shift), splat(shift_low), splat(peak), TREE,
-                            general, exact, apart, NULL, NULL, total, &rest, &ones)
-            add_parts(total, rest, ones, high + v * HALVES, low + v * HALVES, size + v * HALVES)
+            add_eight(terms, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart,
+                      high + v * HALVES, low + v * HALVES, ones + v * HALVES)
         i += stripe
-    if keep_high != NULL and to_high == edge_high:
-        i -= stripe
-        for k in range(n - i):
-            keep_high[i + k] = edge_high[k]
-            keep_low[i + k] = edge_low[k]
-    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, 0)
+    keep_row(high, low, low, ones, WIDTH, apart or REAL_BITS == 64, False, apart, lane(base.power, 0), states, 0)
 
 
-cdef void sum_row(const Terms *terms, Py_ssize_t n, real shift, real shift_low, real peak, bint apart,
-                  const States *states) noexcept nogil:
-    if is_plain(terms) and shift == 0:
-        if apart:
-            sum_one(terms, n, shift, shift_low, peak, False, True, True, NULL, NULL, states)
-        else:
-            sum_one(terms, n, shift, shift_low, peak, False, True, False, NULL, NULL, states)
-    elif apart:
-        sum_one(terms, n, shift, shift_low, peak, True, False, True, NULL, NULL, states)
-    else:
-        sum_one(terms, n, shift, shift_low, peak, True, False, False, NULL, NULL, states)
-    if apart and has_few(states.high[0]):
-        few_terms(terms, n, 0, True, splat(shift), splat(shift_low), splat(peak), states.high)
-        states.low[0] = 0
-
-
-cdef void sum_keep(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
-                   const States *states) noexcept nogil:
-    if is_plain(terms) and shift == 0:
-        sum_one(terms, n, 0, 0, 0, False, True, False, <real *> high, <real *> low, states)
-    else:
-        sum_one(terms, n, <real> shift, 0, 0, True, False, False, <real *> high, <real *> low, states)
-
-
-cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec shift, vec shift_low, vec peak,
-                            bint exact, bint apart, const States *states) noexcept nogil:
+cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const Whole *whole,
+                            bint general, bint far, bint apart, const States *states) noexcept nogil:
     # One vector of columns: all its positions at once, in L1.
     cdef dvec high[SPREAD * HALVES_BOUND]
     cdef dvec low[SPREAD * HALVES_BOUND]
-    cdef dvec size[SPREAD * HALVES_BOUND]
+    cdef dvec ones[SPREAD * HALVES_BOUND]
     cdef dvec joined[SPREAD]
     cdef dvec joined_low[SPREAD]
-    cdef dvec joined_size[SPREAD]
-    cdef dvec total[HALVES_BOUND]
-    cdef vec rest, ones
-    cdef real shifts[LANES_BOUND]
-    cdef double doubles[LANES_BOUND]
+    cdef dvec joined_ones[SPREAD]
+    cdef real powers[LANES_BOUND]
     cdef Py_ssize_t k, row, first = 0, p
     cdef int count, which
     for k in range(WIDTH * HALVES):
-        high[k] = low[k] = size[k] = dsplat(0)
+        high[k] = low[k] = ones[k] = dsplat(0)
     while first < n:
         for p in range(WIDTH):
             row = first + p
             if row >= n:
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
-            eight_parts(terms, row, WIDTH, j, 0, shift, shift_low, peak, count, not exact, exact, apart, NULL, NULL,
-                        total, &rest, &ones)
-            add_parts(total, rest, ones, high + p * HALVES, low + p * HALVES, size + p * HALVES)
+            if count == TREE:
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart,
+                          high + p * HALVES, low + p * HALVES, ones + p * HALVES)
+            else:
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart,
+                          high + p * HALVES, low + p * HALVES, ones + p * HALVES)
         first += TREE * WIDTH
-    store(shifts, shift)
-    for k in range(LANES):
-        doubles[k] = shifts[k]
+    store(powers, base.power)
     for which in range(HALVES):
         for p in range(WIDTH):
             joined[p] = high[p * HALVES + which]
             joined_low[p] = low[p * HALVES + which]
-            joined_size[p] = size[p * HALVES + which]
-        join(joined, joined_low, joined_low, joined_size, WIDTH, REAL_BITS == 64, False, True)
-        keep_columns(states, j + which * DLANES, dload(doubles + which * DLANES), joined[0],
-                     joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), joined_size[0])
+            joined_ones[p] = ones[p * HALVES + which]
+        join(joined, joined_low, joined_low, joined_ones, WIDTH, apart or REAL_BITS == 64, False, apart)
+        keep_columns(states, j + which * DLANES, load_double(powers + which * DLANES), joined[0],
+                     joined_low[0] if apart or REAL_BITS == 64 else dsplat(0), dsplat(0),
+                     joined_ones[0] if apart else dsplat(0))
 
 
-cdef void sum_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *shift, const double *peak,
-                      bint apart, const States *states) noexcept nogil:
-    cdef real shifts[TILE]
-    cdef real lows[TILE]
-    cdef real peaks[TILE]
-    cdef double far[LANES_BOUND]
-    cdef vec c, l, m
-    cdef bint few
-    cdef Py_ssize_t v, j, k
-    for k in range(width):
-        shifts[k] = <real> shift[k]
-        lows[k] = <real> shift[TILE + k]
-        peaks[k] = <real> peak[k]
-    for v in range((width + LANES - 1) // LANES):
-        j = column_of(v, LANES, width)
-        c = load(shifts + j)
-        l = load(lows + j)
-        m = load(peaks + j)
-        if is_plain(terms) and all_set(c == splat(0)):
-            if apart:
-                sum_vector(terms, n, j, c, l, m, True, True, states)
-            else:
-                sum_vector(terms, n, j, c, l, m, True, False, states)
+cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, bint general, bint far,
+                           vec *high, vec *low) noexcept nogil:
+    # One vector of columns of at most SHORT_ROW.
+    cdef vec h, l
+    cdef Py_ssize_t row = 0
+    high[0] = low[0] = splat(0)
+    while row < n:
+        if n - row >= TREE:
+            eight_parts(terms, row, 1, j, 0, base, TREE, general, far, &h, &l)
+        elif n - row == 4:
+            eight_parts(terms, row, 1, j, 0, base, 4, general, far, &h, &l)
+        elif n - row == 2:
+            eight_parts(terms, row, 1, j, 0, base, 2, general, far, &h, &l)
         else:
-            sum_vector(terms, n, j, c, l, m, False, apart, states)
-        few = False
-        for k in range(LANES):
-            far[k] = 0
-            few = few or (apart and has_few(states.high[j + k]))
-        if few:
-            few_terms(terms, n, j, False, c, l, m, far)
-            for k in range(LANES):
-                if has_few(states.high[j + k]):
-                    states.high[j + k] = far[k]
-                    states.low[j + k] = 0
+            eight_parts(terms, row, 1, j, 0, base, <int> (n - row), general, far, &h, &l)
+        high[0] = high[0] + h
+        low[0] = low[0] + l
+        row += TREE
 
 
-cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec shift, vec shift_low, vec peak,
+cdef inline bint has_few(double total) noexcept nogil:
+    # So little that terms below the range of normal_at could count.
+    return total < (1e-20 if REAL_BITS == 32 else 1e-280)
+
+
+cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
                     double *total) noexcept nogil:
     # The sum of all terms but the peaks once more, lane by lane, where it is next to nothing: long double
     # reaches beyond the end of double's range, where terms would be subnormal.  Compensated, for n may
@@ -1128,21 +1098,14 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     cdef real rounded[LANES_BOUND]
     cdef long double high[LANES_BOUND]
     cdef long double rest[LANES_BOUND]
-    cdef long double term, whole
+    cdef long double term, added
     cdef vec x, y, lost
     cdef Py_ssize_t i = 0, k, place
     for k in range(LANES):
         high[k] = rest[k] = 0
     while i < n:
-        if along and n - i < LANES:
-            pad_terms(terms, i, n - i, LANES, &tail)
-            x = exponent(&tail.terms, 0, 0, True, &lost)
-        elif along:
-            x = exponent(terms, 0, i, True, &lost)
-        else:
-            x = exponent(terms, i, j, True, &lost)
-        y = difference(x, shift, shift_low, False, &lost)
-        y = pick((x == peak) & (lost == splat(0)), splat(<real> -INFINITY), y)
+        x = along_or_across(terms, n, i, j, along, &tail, &lost)
+        y = pick((x == whole.peak) & (lost == whole.peak_low), splat(<real> -INFINITY), difference(x, base, True, &lost))
         if not all_set(y < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0))):
             store(d, y)
             store(rounded, lost)
@@ -1150,39 +1113,48 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
                 place = 0 if along else k
                 term = expl(d[k])
                 term += term * rounded[k]
-                whole = high[place] + term
-                rest[place] += (high[place] - whole) + term if high[place] > term else (term - whole) + high[place]
-                high[place] = whole
+                added = high[place] + term
+                rest[place] += (high[place] - added) + term if high[place] > term else (term - added) + high[place]
+                high[place] = added
         i += LANES if along else 1
     for k in range(1 if along else LANES):
         total[k] = <double> (high[k] + rest[k])
 
 
-cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
-              const States *states) noexcept nogil:
-    if width == 0:
-        sum_row(terms, n, <real> shift[0], <real> shift[TILE], <real> peak[0], map == LOG_SOFTMAX, states)
+cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
+                    const States *states) noexcept nogil:
+    # The states of one vector of columns, or of a row, relative to the peak: all terms but the peaks, whose
+    # number is `size`.
+    cdef double far[LANES_BOUND]
+    cdef Base base = base_of(peak, peak_low, True)
+    cdef Whole whole
+    cdef Py_ssize_t k, count = 1 if along else LANES
+    cdef bint few = False
+    whole.peak = peak
+    whole.peak_low = peak_low
+    if along:
+        sum_one(terms, n, &base, &whole, True, True, True, states)
     else:
-        sum_columns(terms, n, width, shift, peak, map == LOG_SOFTMAX, states)
+        sum_vector(terms, n, j, &base, &whole, True, True, True, states)
+    for k in range(count):
+        few = few or has_few(states.high[j + k])
+    if few:
+        few_terms(terms, n, j, along, &base, &whole, far)
+        for k in range(count):
+            if has_few(states.high[j + k]):
+                states.high[j + k] = far[k]
+                states.low[j + k] = 0
 
 
-cdef void sum_coarse(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const States *states) noexcept nogil:
-    cdef real zeros[TILE]
-    cdef Py_ssize_t k
-    if width == 0:
-        fast_row(terms, n, 0, False, states, 0)
-        states.size[0] = 0
-        return
-    for k in range(width):
-        zeros[k] = 0
-    fast_columns(terms, n, width, zeros, False, states)
-    for k in range(width):
-        states.size[k] = 0
-
-
-cdef inline vec lower(vec x, vec bottom) noexcept nogil:
-    # The least exponent but -inf.
-    return at_most(bottom, pick(x == splat(<real> -INFINITY), bottom, x))
+cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, bint along, Tail *tail,
+                                vec *lost) noexcept nogil:
+    # Exponents of a row from element i on, or of columns from j on in row i.
+    if not along:
+        return exponent(terms, i, j, True, lost)
+    if n - i >= LANES:
+        return exponent(terms, 0, i, True, lost)
+    pad_terms(terms, i, n - i, LANES, tail)
+    return exponent(&tail.terms, 0, 0, True, lost)
 
 
 cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
@@ -1192,233 +1164,450 @@ cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
     beside[0] = pick(more, lost, beside[0])
 
 
-cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *target, double *target_low,
-               double *bottom) noexcept nogil:
+cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, real *target, real *target_low) noexcept nogil:
     cdef vec most[4]
-    cdef vec least[4]
-    cdef vec x, lost, nothing = splat(<real> -INFINITY), beside = splat(0)
+    cdef vec x, lost, beside = splat(0)
     cdef Tail tail
-    cdef bint plain = is_plain(terms)
-    cdef Py_ssize_t i = 0, j, v, row, k
-    if width == 0:
+    cdef Py_ssize_t i = 0, k
+    cdef real here
+    for k in range(4):
+        most[k] = splat(<real> -INFINITY)
+    while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
         for k in range(4):
-            most[k] = nothing
-            least[k] = splat(<real> INFINITY)
-        while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
-            for k in range(4):
-                x = load(<const real *> terms.a + i + k * LANES)
-                most[k] = at_least(most[k], x)
-                least[k] = lower(x, least[k])
-            i += 4 * LANES
-        while i < n:
-            j = i
-            if n - i < LANES:
-                pad_terms(terms, i, n - i, LANES, &tail)
-                terms = &tail.terms
-                j = 0
-            x = exponent(terms, 0, j, True, &lost)
-            higher(x, lost, most, &beside)
-            least[0] = lower(x, least[0])
-            i += LANES
-        least[0] = at_most(at_most(least[0], least[1]), at_most(least[2], least[3]))
-        for k in range(1, 4):    # nothing is lost in plain terms
-            higher(most[k], splat(0), most, &beside)
-        target[0] = lane(most[0], 0)
-        target_low[0] = lane(beside, 0)
-        bottom[0] = lane(least[0], 0)
-        for k in range(1, LANES):
-            if lane(most[0], k) > target[0] or (lane(most[0], k) == target[0] and lane(beside, k) > target_low[0]):
-                target[0] = lane(most[0], k)
-                target_low[0] = lane(beside, k)
-            bottom[0] = min(bottom[0], lane(least[0], k))
+            most[k] = at_least(most[k], load(<const real *> terms.a + i + k * LANES))
+        i += 4 * LANES
+    for k in range(1, 4):
+        most[0] = at_least(most[0], most[k])
+    while i < n:
+        x = along_or_across(terms, n, i, 0, True, &tail, &lost)
+        higher(x, lost, most, &beside)
+        i += LANES
+    target[0] = lane(most[0], 0)
+    target_low[0] = lane(beside, 0)
+    for k in range(1, LANES):
+        here = lane(most[0], k)
+        if here > target[0] or (here == target[0] and lane(beside, k) > target_low[0]):
+            target[0] = here
+            target_low[0] = lane(beside, k)
+
+
+cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, vec *most,
+                                vec *beside) noexcept nogil:
+    cdef vec x, lost
+    cdef Py_ssize_t row
+    most[0] = splat(<real> -INFINITY)
+    beside[0] = splat(0)
+    for row in range(n):
+        x = exponent(terms, row, j, not plain, &lost)
+        if plain:
+            most[0] = at_least(most[0], x)
+        else:
+            higher(x, lost, most, beside)
+
+
+cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *target, double *target_low) noexcept nogil:
+    cdef real high[LANES_BOUND]
+    cdef real low[LANES_BOUND]
+    cdef vec most, beside
+    cdef bint plain = is_plain(terms)
+    cdef Py_ssize_t j, v, k
+    if width == 0:
+        peak_of_row(terms, n, plain, high, low)
+        target[0] = high[0]
+        target_low[0] = low[0]
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
-        most[0] = nothing
-        beside = splat(0)
-        for row in range(n):
-            if plain:
-                x = load(<const real *> terms.a + row * terms.a_step + j)
-                most[0] = pick(x > most[0], x, most[0])
-            else:
-                x = exponent(terms, row, j, True, &lost)
-                higher(x, lost, most, &beside)
+        peak_of_vector(terms, n, j, plain, &most, &beside)
+        store(high, most)
+        store(low, beside)
         for k in range(LANES):
-            target[j + k] = lane(most[0], k)
-            target_low[j + k] = lane(beside, k)
+            target[j + k] = high[k]
+            target_low[j + k] = low[k]
 
 
-cdef void settle(const States *states, Py_ssize_t count, Map map, const double *peak,
-                 double *first, double *second) noexcept nogil:
-    cdef dvec total, error, low, result, more
-    cdef double scale
-    cdef Py_ssize_t i
-    if map == LOG_SOFTMAX:
-        for i in range(count):
-            if states.shift[i] != peak[i]:
-                scale = exp(states.shift[i] - peak[i])
-                states.high[i] *= scale
-                states.low[i] *= scale
-    i = 0
-    while i < count:
-        two_sum(dload(states.high + i), dload(states.size + i) if map == LOG_SOFTMAX else dsplat(0), &total, &error)
-        low = error + dload(states.low + i)
-        error = total + low
-        low = (total - error) + low
-        total = error
-        if map == SOFTMAX:
-            result = dsplat(1) / total
-            more = (residual(dsplat(1), result, total) - result * low) * result
+cdef inline vec from_doubles(const double *p) noexcept nogil:
+    return joined(dload(p), dload(p + (LANES - DLANES)))
+
+
+cdef inline void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
+                            const States *states) noexcept nogil:
+    # Every combination of constants is a loop of its own.
+    if base.far:
+        sum_one(terms, n, base, NULL, True, True, False, states)
+    elif plain:
+        sum_one(terms, n, base, NULL, False, False, False, states)
+    else:
+        sum_one(terms, n, base, NULL, True, False, False, states)
+
+
+cdef inline void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short,
+                               const Base *base, const States *states) noexcept nogil:
+    cdef vec high, low
+    if short:
+        if base.far:
+            sum_short(terms, n, j, base, True, True, &high, &low)
+        elif plain:
+            sum_short(terms, n, j, base, False, False, &high, &low)
         else:
-            result = dpick(total - total == dsplat(0), log_pair(total, low, dsplat(0)), total)
-            more = dsplat(0)
-        if REAL_BITS == 32:    # what float cannot hold
-            error = as_float(result)
-            more = more + (result - error)
-            result = error
-        dstore(first + i, result)
-        dstore(second + i, more)
-        i += DLANES
+            sum_short(terms, n, j, base, True, False, &high, &low)
+        to_doubles(high + low, states.high + j)
+        to_doubles((high - (high + low)) + low, states.low + j)
+        to_doubles(base.power, states.shift + j)
+    elif base.far:
+        sum_vector(terms, n, j, base, NULL, True, True, False, states)
+    elif plain:
+        sum_vector(terms, n, j, base, NULL, False, False, False, states)
+    else:
+        sum_vector(terms, n, j, base, NULL, True, False, False, states)
 
 
-cdef inline vec share(vec high, vec low, vec first, vec second) noexcept nogil:
-    # (high + low) (first + second), rounded once.
-    cdef vec product = high * first
-    return product + ((low * first + high * second) - vresidual(product, high, first))
+cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *peak, bint short, bint apart,
+              const States *states) noexcept nogil:
+    cdef Base base
+    cdef vec most, beside
+    cdef bint plain = is_plain(terms)
+    cdef Py_ssize_t v, j
+    if width == 0:
+        most = splat(<real> peak[0])
+        beside = splat(<real> peak[TILE])
+        base = base_of(most, beside, False)
+        if apart:
+            sum_apart(terms, n, 0, True, most, beside, states)
+        else:
+            sum_of_row(terms, n, plain, &base, states)
+        return
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        most = from_doubles(peak + j)
+        beside = from_doubles(peak + TILE + j)
+        base = base_of(most, beside, False)
+        if apart:
+            sum_apart(terms, n, j, False, most, beside, states)
+        else:
+            sum_of_vector(terms, n, j, plain, short, &base, states)
 
 
-cdef inline vec far_share(vec d, vec lost, vec first, vec second) noexcept nogil:
-    # exp(d + lost) first, where exp alone is below the range of fine_power: exp(d - middle) times first
-    # times exp(middle), of which the last product may be subnormal.
-    cdef vec high, low, product, up, middle = splat(<real> (-80.0 if REAL_BITS == 32 else -700.0))
-    cdef vec rest, error
-    cdef vec enough = at_least(d, splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)))
-    vtwo_sum(enough, splat(0) - middle, &rest, &error)
-    fine_term(rest, lost + error, False, &high, &low)
-    product = high * first
-    error = (low * first + high * second) - vresidual(product, high, first)
-    rest = product + error
-    error = (product - rest) + error
-    fine_term(middle, splat(0), True, &high, &low)
-    # 2^64 keeps the second parts normal numbers, so that the last product alone may round to a subnormal.
-    up = splat(<real> 18446744073709551616.0)
-    rest = share(rest * up, error * up, high, low) * splat(<real> 5.421010862427522e-20)
-    return pick(d < splat(<real> (-149.0 if REAL_BITS == 32 else -1400.0)), splat(0), rest)
+# --- the sum's part in the answers
+
+cdef inline void whole_share(vec total, vec low, const Base *base, Whole *whole) noexcept nogil:
+    cdef vec m, e
+    split_power(total, &m, &e)
+    low = low * power_of_whole(splat(0) - e)
+    whole.first = splat(1) / m
+    whole.second = vresidual(splat(1), whole.first, m) - whole.first * low
+    whole.power = base.power + e
 
 
-cdef inline vec one_answer(vec x, vec lost, vec shift, vec shift_low, vec first, vec second, Map map,
-                           bint exact) noexcept nogil:
-    cdef vec high, low, y, error, d
+cdef inline double dominated() noexcept nogil:
+    # Smaller logarithms of the sum next to the peak need the rest apart: beside 1 it has the digits of
+    # 2^-29 (double 2^-56) alone.
+    return 0.25 if REAL_BITS == 32 else 0.5
+
+
+cdef inline dvec log_next_to_peak(dvec high, dvec low, dvec peak, dvec power) noexcept nogil:
+    # log((high + low) 2^power) - peak
+    cdef dvec total = high + low
+    cdef dvec offset = residual(peak, power, dsplat(0.6931471805599453)) - power * dsplat(2.3190468138462996e-17)
+    cdef dvec fine = dpick(total - total == dsplat(0), total, dsplat(1))
+    return dpick(total - total == dsplat(0), log_pair(fine, (high - total) + low, dsplat(0) - offset), total)
+
+
+cdef inline void settle_shares(const States *states, Py_ssize_t place, const Base *base, Whole *whole) noexcept nogil:
+    cdef real reals[2 * LANES_BOUND]
+    cdef vec high = from_doubles(states.high + place)
+    cdef Py_ssize_t k
+    store(reals, high)
+    for k in range(LANES):    # what float cannot hold
+        reals[LANES + k] = <real> ((states.high[place + k] - reals[k]) + states.low[place + k])
+    whole_share(high, load(reals + LANES), base, whole)
+
+
+cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint apart, const Base *base,
+                             Whole *whole) noexcept nogil:
+    # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
+    cdef real near[2 * LANES_BOUND]
+    cdef dvec firsts[HALVES_BOUND]
+    cdef dvec seconds[HALVES_BOUND]
+    cdef dvec value, old, low
+    cdef Py_ssize_t which, k
+    cdef bint poor = False
+    store(near, whole.peak - base.shift)
+    store(near + LANES, base.power)
+    for which in range(HALVES):
+        k = place + which * DLANES
+        if apart:
+            old = half(whole.first, which) + half(whole.second, which)
+            two_sum(dload(states.size + k), dload(states.high + k), &value, &low)
+            value = log_pair(value, low + dload(states.low + k), dsplat(0))
+            value = dpick(old < dsplat(dominated()), value, old)
+        else:
+            value = log_next_to_peak(dload(states.high + k), dload(states.low + k),
+                                     load_double(near + which * DLANES), load_double(near + LANES + which * DLANES))
+            poor = poor or dany(value < dsplat(dominated()))
+        firsts[which] = as_float(value)
+        seconds[which] = value - firsts[which]
+    whole.first = joined(firsts[0], firsts[HALVES - 1])
+    whole.second = joined(seconds[0], seconds[HALVES - 1])
+    return poor
+
+
+cdef inline void whole_from(const double *peak, const double *first, const double *second, const double *power,
+                            Base *base, Whole *whole) noexcept nogil:
+    whole.peak = from_doubles(peak)
+    whole.peak_low = from_doubles(peak + TILE)
+    whole.first = from_doubles(first)
+    whole.second = from_doubles(second)
+    whole.power = from_doubles(power)
+    base[0] = base_of(whole.peak, whole.peak_low, False)
+
+
+cdef inline void to_doubles(vec x, double *p) noexcept nogil:
+    cdef int which
+    for which in range(HALVES):
+        dstore(p + which * DLANES, half(x, which))
+
+
+cdef bint settle(const States *states, Py_ssize_t count, Map map, bint apart, const double *peak,
+                 double *first, double *second, double *power) noexcept nogil:
+    cdef Base base
+    cdef Whole whole
+    cdef bint poor = False
+    cdef Py_ssize_t i = 0
+    while i < count:
+        whole_from(peak + i, first + i, second + i, power + i, &base, &whole)
+        if map == SOFTMAX:
+            settle_shares(states, i, &base, &whole)
+        elif settle_logs(states, i, apart, &base, &whole):
+            poor = True
+        to_doubles(whole.first, first + i)
+        to_doubles(whole.second, second + i)
+        to_doubles(whole.power, power + i)
+        i += LANES
+    return poor
+
+
+# --- answers
+
+cdef inline vec one_answer(vec x, vec lost, const Base *base, const Whole *whole, Map map, bint exact,
+                           bint far) noexcept nogil:
+    cdef vec d, t, q, k, y, error
     cdef dvec parts[2]
     cdef int which
-    if map == LOG_SOFTMAX and REAL_BITS == 32:    # double has room for all digits
+    if map == SOFTMAX:
+        d = difference(x, base, far, &lost)
+        table_power(at_least(d, base.bottom), whole.second if exact else lost + whole.second, False, &t, &q, &k)
+        y = t * whole.first
+        return rounded_at(y + (y * q - vresidual(y, t, whole.first)), k, whole.power)
+    if REAL_BITS == 32:    # double has room for all digits
         for which in range(HALVES):
-            parts[which] = ((half(x, which) - half(shift, which)) + half(lost - shift_low, which)) - (
-                half(first, which) + half(second, which))
+            parts[which] = half(x, which) - half(whole.peak, which)
+            if not exact:
+                parts[which] = parts[which] + half(lost - whole.peak_low, which)
+            parts[which] = parts[which] - (half(whole.first, which) + half(whole.second, which))
         return joined(parts[0], parts[HALVES - 1])
-    d = difference(x, shift, shift_low, exact, &lost)
-    if map == LOG_SOFTMAX:
-        vtwo_sum(d, splat(0) - first, &y, &error)
-        y = y + (error + (lost - second))
-        return pick(d - d == splat(0), y, d)
-    fine_term(d, lost, exact, &high, &low)
-    y = share(high, low, first, second)
-    # The second parts of a smaller answer are no normal numbers; what is far below that is 0 indeed.
-    if all_set((y >= splat(smallest())) | (d < splat(<real> (-149.0 if REAL_BITS == 32 else -800.0)))):
-        return y
-    return pick(y < splat(smallest()), far_share(d, lost, first, second), y)
+    vtwo_sum(x, splat(0) - whole.peak, &d, &error)
+    if not exact:
+        error = error + (lost - whole.peak_low)
+    vtwo_sum(d, splat(0) - whole.first, &y, &t)
+    y = y + (error + (t - whole.second))
+    return pick(d - d == splat(0), y, d)
 
 
-cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint exact, real shift,
-                           real shift_low, real first, real second, real *out) noexcept nogil:
+cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept nogil:
+    # Lower, for a share may be a subnormal number.
+    cdef Base lower = base[0]
+    lower.bottom = whole.power * splat(<real> 0.6931471805599453) - splat(<real> (110.0 if REAL_BITS == 32 else 760.0))
+    return lower
+
+
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint far, const Base *base,
+                           const Whole *whole, real *out) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole)
     cdef Tail tail
     cdef real edge[LANES_BOUND]
-    cdef vec x, y, lost
-    cdef Py_ssize_t i = 0, j, k
-    while i < n:
-        j = i
-        if n - i < LANES:
-            pad_terms(terms, i, n - i, LANES, &tail)
-            terms = &tail.terms
-            j = 0
-        x = exponent(terms, 0, j, general, &lost)
-        y = one_answer(x, lost, splat(shift), splat(shift_low), splat(first), splat(second), map, exact)
-        if n - i >= LANES:
-            store(out + i, y)
-        else:
-            store(edge, y)
-            for k in range(n - i):
-                out[i + k] = edge[k]
-        i += LANES
-
-
-cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Map map,
-                          const real *shift, const real *low, const real *first, const real *second) noexcept nogil:
-    cdef vec lost
-    cdef vec x = exponent(terms, row, j, True, &lost)
-    return one_answer(x, lost, load(shift + j), load(low + j), load(first + j), load(second + j), map, False)
-
-
-cdef inline void write_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
-                               const real *shift, const real *low, const real *first, const real *second,
-                               real *out, Py_ssize_t out_step) noexcept nogil:
-    cdef vec last
-    cdef Py_ssize_t j, row, edge = width - LANES
-    for row in range(n):
-        # The last vector steps back over columns that others write too: out may be the input itself.
-        last = answer_at(terms, row, edge, map, shift, low, first, second)
-        j = 0
-        while j + LANES < width:
-            store(out + row * out_step + j, answer_at(terms, row, j, map, shift, low, first, second))
-            j += LANES
-        store(out + row * out_step + edge, last)
-
-
-cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift,
-                const double *first, const double *second, void *start, Py_ssize_t out_step) noexcept nogil:
-    cdef real shifts[TILE]
-    cdef real lows[TILE]
-    cdef real firsts[TILE]
-    cdef real seconds[TILE]
-    cdef real *out = <real *> start
-    cdef Py_ssize_t k
-    for k in range(max(width, 1)):
-        shifts[k] = <real> shift[k]
-        lows[k] = <real> shift[TILE + k]
-        firsts[k] = <real> first[k]
-        seconds[k] = <real> second[k]
-    if width == 0 and map == LOG_SOFTMAX and is_plain(terms):
-        write_row(terms, n, LOG_SOFTMAX, False, False, shifts[0], lows[0], firsts[0], seconds[0], out)
-    elif width == 0 and map == LOG_SOFTMAX:
-        write_row(terms, n, LOG_SOFTMAX, True, False, shifts[0], lows[0], firsts[0], seconds[0], out)
-    elif width == 0 and is_plain(terms) and shifts[0] == 0:
-        write_row(terms, n, SOFTMAX, False, True, shifts[0], lows[0], firsts[0], seconds[0], out)
-    elif width == 0:
-        write_row(terms, n, SOFTMAX, True, False, shifts[0], lows[0], firsts[0], seconds[0], out)
-    elif map == SOFTMAX:
-        write_columns(terms, n, width, SOFTMAX, shifts, lows, firsts, seconds, out, out_step)
-    else:
-        write_columns(terms, n, width, LOG_SOFTMAX, shifts, lows, firsts, seconds, out, out_step)
-
-
-cdef void scale(const void *kept_high, const void *kept_low, Py_ssize_t n, double first, double second,
-                void *target) noexcept nogil:
-    cdef const real *high = <const real *> kept_high
-    cdef const real *low = <const real *> kept_low
-    cdef real *out = <real *> target
-    cdef real edge_high[LANES_BOUND]
-    cdef real edge_low[LANES_BOUND]
-    cdef vec f = splat(<real> first), s = splat(<real> second)
+    cdef vec x, lost
     cdef Py_ssize_t i = 0, k
     while i + LANES <= n:
-        store(out + i, share(load(high + i), load(low + i), f, s))
+        x = exponent(terms, 0, i, general, &lost)
+        store(out + i, one_answer(x, lost, &lower, whole, map, not general, far))
         i += LANES
     if i < n:
-        pad(high + i, n - i, LANES, 0, edge_high)
-        pad(low + i, n - i, LANES, 0, edge_low)
-        store(edge_high, share(load(edge_high), load(edge_low), f, s))
+        pad_terms(terms, i, n - i, LANES, &tail)
+        x = exponent(&tail.terms, 0, 0, general, &lost)
+        store(edge, one_answer(x, lost, &lower, whole, map, not general, far))
         for k in range(n - i):
-            out[i + k] = edge_high[k]
+            out[i + k] = edge[k]
+
+
+cdef inline void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
+                            real *out) noexcept nogil:
+    cdef bint plain = is_plain(terms)
+    if map == LOG_SOFTMAX and plain:
+        write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
+    elif map == LOG_SOFTMAX:
+        write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
+    elif base.far:
+        write_row(terms, n, SOFTMAX, True, True, base, whole, out)
+    elif plain:
+        write_row(terms, n, SOFTMAX, False, False, base, whole, out)
+    else:
+        write_row(terms, n, SOFTMAX, True, False, base, whole, out)
+
+
+# The parameters of up to TILE columns.
+cdef struct Panel:
+    Base bases[TILE]
+    Whole wholes[TILE]
+
+
+cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Panel *panel, Py_ssize_t v, Map map,
+                          bint general, bint far) noexcept nogil:
+    cdef vec lost
+    cdef vec x = exponent(terms, row, j, general, &lost)
+    return one_answer(x, lost, &panel.bases[v], &panel.wholes[v], map, not general, far)
+
+
+cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
+                             const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
+    cdef vec last
+    cdef Py_ssize_t v, row, vectors = (width + LANES - 1) // LANES
+    for row in range(n):
+        # The last vector steps back over columns that others write too: out may be the input itself.
+        last = answer_at(terms, row, width - LANES, panel, vectors - 1, map, general, far)
+        for v in range(vectors - 1):
+            store(out + row * out_step + v * LANES, answer_at(terms, row, v * LANES, panel, v, map, general, far))
+        store(out + row * out_step + width - LANES, last)
+
+
+cdef inline void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Panel *panel, real *out,
+                              Py_ssize_t out_step) noexcept nogil:
+    cdef bint plain = is_plain(terms), far = False
+    cdef Py_ssize_t v
+    for v in range((width + LANES - 1) // LANES):
+        far = far or panel.bases[v].far
+        panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
+    if map == LOG_SOFTMAX and plain:
+        write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
+    elif map == LOG_SOFTMAX:
+        write_panel(terms, n, width, LOG_SOFTMAX, True, False, panel, out, out_step)
+    elif far:
+        write_panel(terms, n, width, SOFTMAX, True, True, panel, out, out_step)
+    elif plain:
+        write_panel(terms, n, width, SOFTMAX, False, False, panel, out, out_step)
+    else:
+        write_panel(terms, n, width, SOFTMAX, True, False, panel, out, out_step)
+
+
+cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
+                const double *first, const double *second, const double *power, void *out,
+                Py_ssize_t out_step) noexcept nogil:
+    cdef Panel panel
+    cdef Base base
+    cdef Whole whole
+    cdef Py_ssize_t v, j
+    if width == 0:
+        whole.peak = splat(<real> peak[0])
+        whole.peak_low = splat(<real> peak[TILE])
+        whole.first = splat(<real> first[0])
+        whole.second = splat(<real> second[0])
+        whole.power = splat(<real> power[0])
+        base = base_of(whole.peak, whole.peak_low, False)
+        answer_row(terms, n, map, &base, &whole, <real *> out)
+        return
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        whole_from(peak + j, first + j, second + j, power + j, &panel.bases[v], &panel.wholes[v])
+    answer_panel(terms, n, width, map, &panel, <real *> out, out_step)
+
+
+# --- a whole row or panel in one block
+
+cdef inline bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexcept nogil:
+    cdef double memory[5 * LANES_BOUND]
+    cdef real high = 0, low = 0
+    cdef bint plain = is_plain(terms)
+    cdef States states = states_in(memory)
+    cdef Base base
+    cdef Whole whole
+    cdef Py_ssize_t k
+    peak_of_row(terms, n, plain, &high, &low)
+    if not fabs(high) < INFINITY:
+        return False
+    whole.peak = splat(high)
+    whole.peak_low = splat(low)
+    whole.power = splat(0)
+    base = base_of(whole.peak, whole.peak_low, False)
+    sum_of_row(terms, n, plain, &base, &states)
+    if not fabs(states.high[0]) < INFINITY:
+        return False
+    spread_state(&states)
+    if map == SOFTMAX:
+        settle_shares(&states, 0, &base, &whole)
+    elif settle_logs(&states, 0, False, &base, &whole):
+        sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
+        spread_state(&states)
+        settle_logs(&states, 0, True, &base, &whole)
+    answer_row(terms, n, map, &base, &whole, out)
+    return True
+
+
+cdef inline States states_in(double *memory) noexcept nogil:
+    cdef States states
+    states.shift = memory
+    states.high = memory + LANES_BOUND
+    states.low = memory + 2 * LANES_BOUND
+    states.rest = memory + 3 * LANES_BOUND
+    states.size = memory + 4 * LANES_BOUND
+    return states
+
+
+cdef inline void spread_state(const States *states) noexcept nogil:
+    # That of one row to all lanes.
+    cdef Py_ssize_t k
+    for k in range(1, LANES):
+        states.high[k] = states.high[0]
+        states.low[k] = states.low[0]
+        states.size[k] = states.size[0]
+
+
+cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
+                    Py_ssize_t out_step) noexcept nogil:
+    cdef double memory[5 * TILE]
+    cdef real *out = <real *> start
+    cdef bint plain = is_plain(terms)
+    cdef ivec fine
+    cdef vec zero = splat(0)
+    cdef Panel panel
+    cdef Whole *whole
+    cdef Base *base
+    cdef States states
+    cdef Py_ssize_t v, j
+    if width == 0:
+        return row_in_one(terms, n, map, out)
+    states.shift = memory
+    states.high = memory + TILE
+    states.low = memory + 2 * TILE
+    states.rest = memory + 3 * TILE
+    states.size = memory + 4 * TILE
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        whole = &panel.wholes[v]
+        base = &panel.bases[v]
+        peak_of_vector(terms, n, j, plain, &whole.peak, &whole.peak_low)
+        whole.power = zero
+        base[0] = base_of(whole.peak, whole.peak_low, False)
+        sum_of_vector(terms, n, j, plain, short, base, &states)
+        fine = whole.peak - whole.peak == zero
+        if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
+            return False
+        if map == SOFTMAX:
+            settle_shares(&states, j, base, whole)
+        elif settle_logs(&states, j, False, base, whole):
+            sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &states)
+            settle_logs(&states, j, True, base, whole)
+    answer_panel(terms, n, width, map, &panel, out, out_step)
+    return True
 
 
 # --- finish, transpose ------------------------------------------------------------------------------------
@@ -1529,11 +1718,9 @@ kernels.short_columns = short_columns
 kernels.finish = finish
 kernels.peak = peak
 kernels.sum = sum
-kernels.sum_keep = sum_keep
-kernels.sum_coarse = sum_coarse
-kernels.scale = scale
 kernels.settle = settle
 kernels.write = write
+kernels.map_block = map_block
 kernels.transpose = transpose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
 

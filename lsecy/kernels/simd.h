@@ -22,6 +22,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "coefficients.h"
+
 #ifdef __FAST_MATH__
 #error "fast-math deletes the range reduction of exp, infinities and NaN"
 #endif
@@ -84,6 +86,19 @@ INLINE vec pick(ivec mask, vec yes, vec no) { return dpick(mask, yes, no); }
 #else
 INLINE vec pick(ivec mask, vec yes, vec no) {
     return (vec)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)mask);
+}
+#endif
+#elif VECTOR_BYTES == 16 && defined(__SSE2__) /* GCC 12 fails on some of these as expressions */
+INLINE dvec dpick(divec mask, dvec yes, dvec no) {
+    __m128d m = (__m128d)mask;
+    return (dvec)_mm_or_pd(_mm_and_pd(m, (__m128d)yes), _mm_andnot_pd(m, (__m128d)no));
+}
+#if REAL_BITS == 64
+INLINE vec pick(ivec mask, vec yes, vec no) { return dpick(mask, yes, no); }
+#else
+INLINE vec pick(ivec mask, vec yes, vec no) {
+    __m128 m = (__m128)mask;
+    return (vec)_mm_or_ps(_mm_and_ps(m, (__m128)yes), _mm_andnot_ps(m, (__m128)no));
 }
 #endif
 #else
@@ -204,7 +219,7 @@ INLINE vec term_of_power(vec x, vec k) {
  * with it, z, has k and the exponent's bias in its low bits: a shift makes the power of two.  x must
  * be brought into a range, beyond whose ends exp is exactly 0 (k = -127 makes a power of 0; double
  * -1023) or infinite. */
-#define FLOAT_ROUNDING (0x1.8p23f + 127)
+#define FLOAT_ROUNDING (REGISTER_TABLE ? 0x1.8p19f : 0x1.8p23f + 127)
 #define COARSE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52) /* without the bias, for dterm_of_float */
 #define DOUBLE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52 + 1023) /* with a table, z counts in 16ths */
 #if VECTOR_BYTES == 64
@@ -423,18 +438,7 @@ INLINE vec vresidual(vec c, vec a, vec b) {
 }
 #endif
 
-/* The power of two whose biased exponent a rounding left in the low bits of z. */
-#if REAL_BITS == 64
-#define PLAIN_ROUNDING (0x1.8p52 + 1023)
-#define LN2_HIGH LN2_HIGH_DOUBLE
-#define LN2_LOW LN2_LOW_DOUBLE
-INLINE vec power_of(vec z) { return from_bits(bits_of(z) << 52); }
-#else
-#define PLAIN_ROUNDING FLOAT_ROUNDING
-#define LN2_HIGH LN2_HIGH_FLOAT
-#define LN2_LOW LN2_LOW_FLOAT
-INLINE vec power_of(vec z) { return from_bits(bits_of(z) << 23); }
-#endif
+/* Is the mask set in all lanes? */
 #if LANES == DLANES
 INLINE int all_set(ivec mask) { return dall((divec)mask); }
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
@@ -459,6 +463,90 @@ INLINE dvec lookup(const double *table, dvec z) {
 #else
 #define REGISTER_TABLE 0
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
+#endif
+
+/* Exponentials by a table: 2^(j / TABLE) for j the low bits of z, as many as one instruction looks up; where
+ * none does, from memory (float), or no table (double: the longer polynomial is cheaper). */
+#if REAL_BITS == 32 && defined(__AVX2__) && VECTOR_BYTES == 32
+#define TABLE 8
+#define TABLE_SHIFT 3
+#elif REAL_BITS == 32 || VECTOR_BYTES == 64
+#define TABLE 16
+#define TABLE_SHIFT 4
+#else
+#define TABLE 1
+#define TABLE_SHIFT 0
+#endif
+#define JOIN(name, table) name##table
+#define OF_TABLE(name, table) JOIN(name, table)
+#if REAL_BITS == 64
+#define WHOLE_NUMBERS 0x1.8p52
+#define MANTISSA_BITS 52
+#define STEP_HIGH OF_TABLE(STEP_HIGH_DOUBLE_, TABLE)
+#define STEP_LOW OF_TABLE(STEP_LOW_DOUBLE_, TABLE)
+INLINE vec vlookup(const real *table, vec z) { return lookup(table, z); }
+#else
+#define WHOLE_NUMBERS 0x1.8p23f
+#define MANTISSA_BITS 23
+#define STEP_HIGH OF_TABLE(STEP_HIGH_FLOAT_, TABLE)
+#define STEP_LOW OF_TABLE(STEP_LOW_FLOAT_, TABLE)
+#if VECTOR_BYTES == 64
+INLINE vec vlookup(const real *table, vec z) { return (vec)_mm512_permutexvar_ps((__m512i)z, _mm512_loadu_ps(table)); }
+#elif TABLE_SHIFT == 3
+INLINE vec vlookup(const real *table, vec z) {
+    return (vec)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)z);
+}
+#else
+INLINE vec vlookup(const real *table, vec z) {
+    real found[LANES];
+    integer places[LANES];
+    vec r;
+    memcpy(places, &z, sizeof z);
+    for (int k = 0; k < LANES; k++) found[k] = table[places[k] & (TABLE - 1)];
+    memcpy(&r, found, sizeof r);
+    return r;
+}
+#endif
+#endif
+/* |x| < 2^22 (double 2^51) to the next whole number, and 2^k for whole k. */
+INLINE vec nearest_whole(vec x) { return (x + splat(WHOLE_NUMBERS)) - splat(WHOLE_NUMBERS); }
+INLINE vec power_of_whole(vec k) {
+    return from_bits((bits_of(k + splat(WHOLE_NUMBERS)) + (2 * ((integer)1 << (REAL_BITS - MANTISSA_BITS - 3)) - 1))
+                     << MANTISSA_BITS);
+}
+/* t * 2^(floor(k / TABLE) - power) for whole k and power and 1 <= t < 2: `normal_at` where that is a normal
+ * number, `rounded_at` rounded once where it is subnormal, or 0. */
+#if VECTOR_BYTES == 64
+#if REAL_BITS == 32
+INLINE vec rounded_at(vec t, vec k, vec power) {
+    return (vec)_mm512_scalef_ps((__m512)t, (__m512)(k * splat(1.0f / TABLE) - power));
+}
+#else
+INLINE vec rounded_at(vec t, vec k, vec power) { return dscale(t, k * splat(1.0 / TABLE) - power); }
+#endif
+INLINE vec normal_at(vec t, vec k, vec power) { return rounded_at(t, k, power); }
+#else
+INLINE ivec exponent_at(vec k, vec power) {
+#if TABLE_SHIFT
+    ivec zero = bits_of(splat(WHOLE_NUMBERS));
+    return ((bits_of(k + splat(WHOLE_NUMBERS)) - zero) >> TABLE_SHIFT) - (bits_of(power + splat(WHOLE_NUMBERS)) - zero);
+#else /* right in the low bits alone */
+    return bits_of((k - power) + splat(WHOLE_NUMBERS));
+#endif
+}
+INLINE vec normal_at(vec t, vec k, vec power) {
+    return from_bits(bits_of(t) + (exponent_at(k, power) << MANTISSA_BITS));
+}
+INLINE vec rounded_at(vec t, vec k, vec power) {
+    /* Half of the exponent leaves a normal number; the other half alone may round. */
+#if TABLE_SHIFT
+    ivec whole = exponent_at(k, power), half_way = whole >> 1;
+    return (t * from_bits((half_way + 127) << 23)) * from_bits((whole - half_way + 127) << 23);
+#else
+    vec half_way = nearest_whole((k - power) * splat((real)0.5));
+    return (t * power_of_whole(half_way)) * power_of_whole((k - power) - half_way);
+#endif
+}
 #endif
 
 #if defined(__GNUC__)

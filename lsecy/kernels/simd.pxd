@@ -15,6 +15,7 @@ cdef extern from "simd.h" nogil:
         WIDTH
         DWIDTH
         REGISTER_TABLE
+        TABLE
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -36,11 +37,15 @@ cdef extern from "simd.h" nogil:
     ivec bytes_set(const char *p)
     divec dbytes_set(const char *p)
     vec vresidual(vec c, vec a, vec b)
-    vec power_of(vec z)
+    vec vlookup(const real *table, vec z)
+    vec nearest_whole(vec x)
+    vec power_of_whole(vec k)
+    vec normal_at(vec t, vec k, vec power)
+    vec rounded_at(vec t, vec k, vec power)
     bint all_set(ivec mask)
-    const real PLAIN_ROUNDING
-    const real LN2_HIGH
-    const real LN2_LOW
+    const real WHOLE_NUMBERS
+    const real STEP_HIGH
+    const real STEP_LOW
     vec in_range(vec x)
     vec term_in_range(vec x, vec z, vec k)
     dvec dterm_in_range(dvec x, dvec z, dvec k)
@@ -78,5 +83,12 @@ cdef extern from "coefficients.h" nogil:
     const double EXP_PAIR[11]
     const double LOG_COARSE[5]
     const double LOG_PAIR[9]
+    const float EXP_FLOAT_16[2]
+    const float EXP_FLOAT_8[3]
     const double SIXTEENTHS[16]
     const double SIXTEENTHS_LOW[16]
+    const float FLOAT_SIXTEENTHS[16]
+    const float FLOAT_SIXTEENTHS_REST[16]
+    const float FLOAT_EIGHTHS[8]
+    const float FLOAT_EIGHTHS_REST[8]
+    const double SIXTEENTHS_REST[16]

@@ -74,31 +74,25 @@ cdef struct Kernels:
     bint (*finish)(const States *states, Py_ssize_t count, double near, double cancelled,
                    double *value, double *sign) noexcept nogil
     # softmax and log_softmax (their terms have no b).  A row has width 0, a panel its columns.
-    # A peak or a shift is an array of TILE numbers, followed by TILE of what rounding took from them.
-    #   peak    the largest kept exponent, -inf for none (a NaN may be passed over); for a row also the
-    #           least one but -inf
-    #   sum     states under `shift`: high + low the sum of all terms; for log_softmax without those
-    #           that are the peak, whose number is `size`
-    #   settle  first + second: 1 / total for softmax, log(total) - peak for log_softmax; NaN where
-    #           there is no such row.  Whole vectors of up to eight are read and written.
-    #   write   the elements, `out_step` apart from row to row; `shift` is the peak for log_softmax
-    #   sum_keep, scale   sum and write for a row of softmax whose terms are kept in between, in two
-    #           parts: no exponent but -inf may lie more than 69 (float64 665)
-    #           below the shift, and no share below e^ that
-    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *low,
-                 double *bottom) noexcept nogil
-    void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift, const double *peak,
+    # A peak is an array of TILE numbers, followed by TILE of what rounding took from them.
+    #   peak    the largest kept exponent, -inf for none (a NaN may be passed over)
+    #   sum     states (high + low) 2^shift e^(peak, where that is far); `short`: columns of SHORT_ROW or
+    #           less; `apart`: without the terms that are the peak, whose number is `size`
+    #   settle  what the sums give to the answers: first, second and power; for log_softmax True if some rows
+    #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
+    #   write   the elements, `out_step` apart from row to row
+    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *low) noexcept nogil
+    void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *peak, bint short, bint apart,
                 const States *states) noexcept nogil
-    void (*settle)(const States *states, Py_ssize_t count, Map map, const double *peak,
-                   double *first, double *second) noexcept nogil
-    void (*write)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *shift,
-                  const double *first, const double *second, void *out, Py_ssize_t out_step) noexcept nogil
-    void (*sum_keep)(const Terms *terms, Py_ssize_t n, double shift, void *high, void *low,
-                     const States *states) noexcept nogil
-    #   sum_coarse   sum for log_softmax of plain terms under shift 0, with the error of logsumexp's first look
-    void (*sum_coarse)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const States *states) noexcept nogil
-    void (*scale)(const void *high, const void *low, Py_ssize_t n, double first, double second,
-                  void *out) noexcept nogil
+    bint (*settle)(const States *states, Py_ssize_t count, Map map, bint apart, const double *peak,
+                   double *first, double *second, double *power) noexcept nogil
+    void (*write)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
+                  const double *first, const double *second, const double *power, void *out,
+                  Py_ssize_t out_step) noexcept nogil
+    # All of that where a row, or the columns, lie in one block.  False, and nothing is written, if there is
+    # a NaN, +inf, or a row of which nothing above -inf is kept.
+    bint (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
+                      Py_ssize_t out_step) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
