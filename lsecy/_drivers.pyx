@@ -1131,13 +1131,27 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
     cdef const Problem *problem = job.problem
     cdef Group group
     while first < end:
-        if problem.n > SHORT_ROW:
-            map_over(problem, row_at(problem, first), 1, job.map, NULL, job.out)
-            first += 1
-            continue
         find_group(problem, first, min(TILE, end - first), &group)
-        map_group(problem, &group, job.map, job.out)
+        if problem.n <= SHORT_ROW:
+            map_group(problem, &group, job.map, job.out)
+        else:
+            map_long_rows(problem, &group, job.map, job.out)
         first += group.count
+
+
+cdef void map_long_rows(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
+    cdef Py_ssize_t k = 0, size = problem.bits // 8
+    cdef bint dense = (problem.plain and group.even and problem.n <= block_length(problem.bits)
+                       and along_memory(problem, &problem.a, problem.reduced.a) and out_along(problem)
+                       and group.step_a % size == 0)
+    while k < group.count:
+        if dense:
+            k += kernels_of(problem.bits).map_rows(
+                group.first.a + k * group.step_a, group.step_a // size, problem.n, group.count - k, map,
+                at(problem, out, group.first.out + k * group.step_out), group.step_out)
+        if k < group.count:
+            map_over(problem, row_of(group, k), 1, map, NULL, out)
+            k += 1
 
 
 cdef void map_group(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:

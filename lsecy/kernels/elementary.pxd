@@ -93,16 +93,38 @@ cdef inline vec table_tail(vec r) noexcept nogil:
     return (<vec *> &q)[0]
 
 
-cdef inline void table_power(vec x, vec lost, bint exact, vec *t, vec *q, vec *k) noexcept nogil:
-    # exp(x + lost) = 2^floor(k / TABLE) t (1 + q), k whole.  t is 2^(j / TABLE), j the low bits of k, and
-    # |q| <= ln2 / (2 TABLE); without a table t is exp itself, rounded, and q what that lost.
+# 2^(j / TABLE), or a multiple of it, and what rounding took from that, relative to it.
+cdef struct Powers:
+    const real *rounded
+    const real *lost
+
+
+cdef inline Powers powers_of_two() noexcept nogil:
+    cdef Powers powers
+    if REAL_BITS == 64:
+        powers.rounded = <const real *> SIXTEENTHS
+        powers.lost = <const real *> SIXTEENTHS_REST
+    elif TABLE == 16:
+        powers.rounded = <const real *> FLOAT_SIXTEENTHS
+        powers.lost = <const real *> FLOAT_SIXTEENTHS_REST
+    else:
+        powers.rounded = <const real *> FLOAT_EIGHTHS
+        powers.lost = <const real *> FLOAT_EIGHTHS_REST
+    return powers
+
+
+cdef inline void table_power(vec x, vec lost, bint exact, const Powers *powers, vec *t, vec *q, vec *k,
+                             vec *z) noexcept nogil:
+    # exp(x + lost) = 2^floor(k / TABLE) t (1 + q), k whole, which stands in the low bits of z too.  t is
+    # 2^(j / TABLE), j the low bits of k, and |q| <= ln2 / (2 TABLE); without a table t is exp itself,
+    # rounded, and q what that lost.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
     # range  |x| <= 2^14 (double 2^21): x - k STEP_HIGH is then exact, for it is small and a multiple of a
     #        unit that x and STEP_HIGH share.
     # bound  2^-27.5 relative (double 2^-54) for t (1 + q) in exact arithmetic; NaN gives NaN.
-    cdef vec z = x * splat(<real> (1.4426950408889634 * TABLE)) + splat(WHOLE_NUMBERS)
     cdef vec near, r, rest, w, one
-    k[0] = z - splat(WHOLE_NUMBERS)
+    z[0] = x * splat(<real> (1.4426950408889634 * TABLE)) + splat(WHOLE_NUMBERS)
+    k[0] = z[0] - splat(WHOLE_NUMBERS)
     near = vresidual(x, k[0], splat(STEP_HIGH))
     r = near - k[0] * splat(STEP_LOW)
     if TABLE == 1:
@@ -116,17 +138,11 @@ cdef inline void table_power(vec x, vec lost, bint exact, vec *t, vec *q, vec *k
         t[0] = one
         q[0] = (((r - near) + w) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
         return
+    t[0] = vlookup(powers.rounded, z[0])
+    rest = vlookup(powers.lost, z[0])
     if not exact:
-        r = r + lost
-    if REAL_BITS == 64:
-        t[0] = vlookup(<const real *> SIXTEENTHS, z)
-        r = r + vlookup(<const real *> SIXTEENTHS_REST, z)    # what rounding took from t
-    elif TABLE == 16:
-        t[0] = vlookup(<const real *> FLOAT_SIXTEENTHS, z)
-        r = r + vlookup(<const real *> FLOAT_SIXTEENTHS_REST, z)
-    else:
-        t[0] = vlookup(<const real *> FLOAT_EIGHTHS, z)
-        r = r + vlookup(<const real *> FLOAT_EIGHTHS_REST, z)
+        rest = rest + lost
+    r = r + rest
     q[0] = (r * r) * table_tail(r) + r
 
 

@@ -17,10 +17,10 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    double_power, float_power, log_coarse, log_pair, pair_power, reduced, table_power, two_sum, vtwo_sum)
+    Powers, double_power, float_power, log_coarse, log_pair, pair_power, powers_of_two, reduced, table_power, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
-    EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
+    BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
     plain_terms)
 
 cdef extern from "math.h" nogil:
@@ -35,6 +35,7 @@ cdef enum:
     SPREAD = 16         # bound of WIDTH
     LANES_BOUND = 16    # bound of LANES
     HALVES_BOUND = 2    # bound of HALVES
+    TABLE_BOUND = 16    # bound of TABLE
     GRID = 32           # shifts are multiples of it
 
 
@@ -942,13 +943,20 @@ cdef inline vec on_sum_grid(vec t) noexcept nogil:
     return (t + grid) - grid
 
 
+# The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
+cdef struct Kept:
+    real t[2 * BLOCK_DOUBLES]
+    real q[2 * BLOCK_DOUBLES]
+
+
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, const Base *base, int count, bint general, bint far,
-                             vec *high, vec *low) noexcept nogil:
+                             Kept *kept, Py_ssize_t place, vec *high, vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.
     cdef vec h[TREE]
     cdef vec l[TREE]
-    cdef vec x, lost, t, q, k
+    cdef Powers powers = powers_of_two()
+    cdef vec x, lost, t, q, k, z
     cdef int s
     for s in range(TREE):
         if s >= count:
@@ -956,8 +964,11 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
         x = difference(x, base, far, &lost)    # before `lost` is read
-        table_power(at_least(x, base.bottom), lost, not general, &t, &q, &k)
-        t = normal_at(t, k, base.power)
+        table_power(at_least(x, base.bottom), lost, not general, &powers, &t, &q, &k, &z)
+        t = normal_at(t, z, k, base.power)
+        if kept != NULL:
+            store(kept.t + place + s * j_apart, t)
+            store(kept.q + place + s * j_apart, q)
         h[s] = on_sum_grid(t)
         l[s] = t * q + (t - h[s])
     high[0] = tree(h)
@@ -968,15 +979,16 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
                            Py_ssize_t j_apart, const Base *base, const Whole *whole, int count,
                            dvec *high, dvec *low, dvec *ones) noexcept nogil:
     # Adds eight terms one by one in wider arithmetic, but only counts those that are the peak.
-    cdef vec x, lost, t, q, k
+    cdef Powers powers = powers_of_two()
+    cdef vec x, lost, t, q, k, z
     cdef ivec top
     cdef int s, which
     for s in range(count):
         x = exponent(terms, row + s * row_apart, j + s * j_apart, True, &lost)
         top = (x == whole.peak) & (lost == whole.peak_low)
         x = difference(x, base, True, &lost)
-        table_power(at_least(x, base.bottom), lost, False, &t, &q, &k)
-        t = pick(top | (x < base.bottom), splat(0), normal_at(t, k, base.power))
+        table_power(at_least(x, base.bottom), lost, False, &powers, &t, &q, &k, &z)
+        t = pick(top | (x < base.bottom), splat(0), normal_at(t, z, k, base.power))
         q = pick(top, splat(0), t * q)
         for which in range(HALVES):
             ones[which] = ones[which] + half(pick(top, splat(1), splat(0)), which)
@@ -985,14 +997,15 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                            Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
-                           bint far, bint apart, dvec *high, dvec *low, dvec *ones) noexcept nogil:
+                           bint far, bint apart, Kept *kept, Py_ssize_t place,
+                           dvec *high, dvec *low, dvec *ones) noexcept nogil:
     # Eight terms to the sums of a position; `apart`: to those of all but the peak, which is counted.
     cdef vec h, l
     cdef int which
     if apart:
         add_apart(terms, row, row_apart, j, j_apart, base, whole, count, high, low, ones)
         return
-    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, kept, place, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -1002,7 +1015,7 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
 
 
 cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole, bint general,
-                         bint far, bint apart, const States *states) noexcept nogil:
+                         bint far, bint apart, Kept *kept, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec ones[SPREAD]
@@ -1018,7 +1031,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *base, con
             terms = &tail.terms
             j = 0
         for v in range(WIDTH // LANES):
-            add_eight(terms, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart,
+            add_eight(terms, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, kept, i + v * LANES,
                       high + v * HALVES, low + v * HALVES, ones + v * HALVES)
         i += stripe
     keep_row(high, low, low, ones, WIDTH, apart or REAL_BITS == 64, False, apart, lane(base.power, 0), states, 0)
@@ -1045,10 +1058,10 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
             if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, NULL, 0,
                           high + p * HALVES, low + p * HALVES, ones + p * HALVES)
             else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, NULL, 0,
                           high + p * HALVES, low + p * HALVES, ones + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
@@ -1071,13 +1084,13 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
-            eight_parts(terms, row, 1, j, 0, base, TREE, general, far, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, TREE, general, far, NULL, 0, &h, &l)
         elif n - row == 4:
-            eight_parts(terms, row, 1, j, 0, base, 4, general, far, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, 4, general, far, NULL, 0, &h, &l)
         elif n - row == 2:
-            eight_parts(terms, row, 1, j, 0, base, 2, general, far, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, 2, general, far, NULL, 0, &h, &l)
         else:
-            eight_parts(terms, row, 1, j, 0, base, <int> (n - row), general, far, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, <int> (n - row), general, far, NULL, 0, &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
@@ -1133,7 +1146,7 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     whole.peak = peak
     whole.peak_low = peak_low
     if along:
-        sum_one(terms, n, &base, &whole, True, True, True, states)
+        sum_one(terms, n, &base, &whole, True, True, True, NULL, states)
     else:
         sum_vector(terms, n, j, &base, &whole, True, True, True, states)
     for k in range(count):
@@ -1164,12 +1177,23 @@ cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
     beside[0] = pick(more, lost, beside[0])
 
 
+cdef inline real largest_of(vec x) noexcept nogil:
+    # No lane is NaN.
+    cdef real lanes[LANES_BOUND]
+    cdef Py_ssize_t half_way = LANES, k
+    store(lanes, x)
+    while half_way > 1:
+        half_way = half_way // 2
+        for k in range(half_way):
+            lanes[k] = lanes[k] if lanes[k] > lanes[k + half_way] else lanes[k + half_way]
+    return lanes[0]
+
+
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, real *target, real *target_low) noexcept nogil:
     cdef vec most[4]
     cdef vec x, lost, beside = splat(0)
     cdef Tail tail
     cdef Py_ssize_t i = 0, k
-    cdef real here
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
     while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
@@ -1178,17 +1202,16 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, real 
         i += 4 * LANES
     for k in range(1, 4):
         most[0] = at_least(most[0], most[k])
+    while plain and i + LANES <= n:
+        most[0] = at_least(most[0], load(<const real *> terms.a + i))
+        i += LANES
     while i < n:
         x = along_or_across(terms, n, i, 0, True, &tail, &lost)
         higher(x, lost, most, &beside)
         i += LANES
-    target[0] = lane(most[0], 0)
-    target_low[0] = lane(beside, 0)
-    for k in range(1, LANES):
-        here = lane(most[0], k)
-        if here > target[0] or (here == target[0] and lane(beside, k) > target_low[0]):
-            target[0] = here
-            target_low[0] = lane(beside, k)
+    target[0] = largest_of(most[0])
+    beside = pick(most[0] == splat(target[0]), beside, splat(<real> -INFINITY))
+    target_low[0] = 0 if plain else largest_of(beside)
 
 
 cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, vec *most,
@@ -1230,18 +1253,23 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
     return joined(dload(p), dload(p + (LANES - DLANES)))
 
 
-cdef inline void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
-                            const States *states) noexcept nogil:
+cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
+                     const States *states) noexcept nogil:
     # Every combination of constants is a loop of its own.
     if base.far:
-        sum_one(terms, n, base, NULL, True, True, False, states)
+        sum_one(terms, n, base, NULL, True, True, False, NULL, states)
     elif plain:
-        sum_one(terms, n, base, NULL, False, False, False, states)
+        sum_one(terms, n, base, NULL, False, False, False, NULL, states)
     else:
-        sum_one(terms, n, base, NULL, True, False, False, states)
+        sum_one(terms, n, base, NULL, True, False, False, NULL, states)
 
 
-cdef inline void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short,
+cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+                       const States *states) noexcept nogil:
+    sum_one(terms, n, base, NULL, False, False, False, kept, states)
+
+
+cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short,
                                const Base *base, const States *states) noexcept nogil:
     cdef vec high, low
     if short:
@@ -1313,37 +1341,50 @@ cdef inline dvec log_next_to_peak(dvec high, dvec low, dvec peak, dvec power) no
     return dpick(total - total == dsplat(0), log_pair(fine, (high - total) + low, dsplat(0) - offset), total)
 
 
-cdef inline void settle_shares(const States *states, Py_ssize_t place, const Base *base, Whole *whole) noexcept nogil:
-    cdef real reals[2 * LANES_BOUND]
-    cdef vec high = from_doubles(states.high + place)
+cdef inline void settle_shares(const States *states, Py_ssize_t place, bint alone, const Base *base,
+                               Whole *whole) noexcept nogil:
+    # `alone`: one row's state, to all lanes.
+    cdef real lows[LANES_BOUND]
+    cdef vec high
     cdef Py_ssize_t k
-    store(reals, high)
+    if alone:
+        high = splat(<real> states.high[place])
+        whole_share(high, splat(<real> ((states.high[place] - <real> states.high[place]) + states.low[place])), base, whole)
+        return
+    high = from_doubles(states.high + place)
+    store(lows, high)
     for k in range(LANES):    # what float cannot hold
-        reals[LANES + k] = <real> ((states.high[place + k] - reals[k]) + states.low[place + k])
-    whole_share(high, load(reals + LANES), base, whole)
+        lows[k] = <real> ((states.high[place + k] - lows[k]) + states.low[place + k])
+    whole_share(high, load(lows), base, whole)
 
 
-cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint apart, const Base *base,
+cdef inline dvec doubles(const double *p, bint alone) noexcept nogil:
+    return dsplat(p[0]) if alone else dload(p)
+
+
+cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint apart, const Base *base,
                              Whole *whole) noexcept nogil:
     # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
-    cdef real near[2 * LANES_BOUND]
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec value, old, low
+    cdef vec near = whole.peak - base.shift
     cdef Py_ssize_t which, k
     cdef bint poor = False
-    store(near, whole.peak - base.shift)
-    store(near + LANES, base.power)
     for which in range(HALVES):
-        k = place + which * DLANES
+        k = place + (0 if alone else which * DLANES)
+        if alone and which > 0:
+            firsts[which] = firsts[0]
+            seconds[which] = seconds[0]
+            continue
         if apart:
             old = half(whole.first, which) + half(whole.second, which)
-            two_sum(dload(states.size + k), dload(states.high + k), &value, &low)
-            value = log_pair(value, low + dload(states.low + k), dsplat(0))
+            two_sum(doubles(states.size + k, alone), doubles(states.high + k, alone), &value, &low)
+            value = log_pair(value, low + doubles(states.low + k, alone), dsplat(0))
             value = dpick(old < dsplat(dominated()), value, old)
         else:
-            value = log_next_to_peak(dload(states.high + k), dload(states.low + k),
-                                     load_double(near + which * DLANES), load_double(near + LANES + which * DLANES))
+            value = log_next_to_peak(doubles(states.high + k, alone), doubles(states.low + k, alone),
+                                     half(near, which), half(base.power, which))
             poor = poor or dany(value < dsplat(dominated()))
         firsts[which] = as_float(value)
         seconds[which] = value - firsts[which]
@@ -1377,8 +1418,8 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint apart, co
     while i < count:
         whole_from(peak + i, first + i, second + i, power + i, &base, &whole)
         if map == SOFTMAX:
-            settle_shares(states, i, &base, &whole)
-        elif settle_logs(states, i, apart, &base, &whole):
+            settle_shares(states, i, False, &base, &whole)
+        elif settle_logs(states, i, False, apart, &base, &whole):
             poor = True
         to_doubles(whole.first, first + i)
         to_doubles(whole.second, second + i)
@@ -1389,16 +1430,22 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint apart, co
 
 # --- answers
 
+cdef inline vec product(vec t, vec q, const Whole *whole) noexcept nogil:
+    # t (1 + q) first (1 + second), rounded once
+    cdef vec y = t * whole.first
+    return y + (y * (q + whole.second) - vresidual(y, t, whole.first))
+
+
 cdef inline vec one_answer(vec x, vec lost, const Base *base, const Whole *whole, Map map, bint exact,
                            bint far) noexcept nogil:
-    cdef vec d, t, q, k, y, error
+    cdef Powers powers = powers_of_two()
+    cdef vec d, t, q, k, y, z, error
     cdef dvec parts[2]
     cdef int which
     if map == SOFTMAX:
         d = difference(x, base, far, &lost)
-        table_power(at_least(d, base.bottom), whole.second if exact else lost + whole.second, False, &t, &q, &k)
-        y = t * whole.first
-        return rounded_at(y + (y * q - vresidual(y, t, whole.first)), k, whole.power)
+        table_power(at_least(d, base.bottom), lost, exact, &powers, &t, &q, &k, &z)
+        return rounded_at(product(t, q, whole), k, whole.power)
     if REAL_BITS == 32:    # double has room for all digits
         for which in range(HALVES):
             parts[which] = half(x, which) - half(whole.peak, which)
@@ -1440,7 +1487,51 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
             out[i + k] = edge[k]
 
 
-cdef inline void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
+# What a row of softmax can know of all its answers: the products of the powers with `first`.
+cdef struct Products:
+    Powers powers
+    real rounded[TABLE_BOUND]
+    real rest[TABLE_BOUND]
+
+
+cdef inline void make_products(const Whole *whole, Products *products) noexcept nogil:
+    cdef Powers powers = powers_of_two()
+    cdef vec t, y
+    cdef Py_ssize_t j = 0
+    while j < TABLE:
+        t = load(powers.rounded + j)
+        y = t * whole.first
+        store(products.rounded + j, y)
+        store(products.rest + j, vresidual(y, t, whole.first))
+        j += LANES
+    products.powers.rounded = products.rounded
+    products.powers.lost = powers.lost
+
+
+cdef inline vec answer_by_products(vec x, const Base *base, const Whole *whole, const Products *products) noexcept nogil:
+    # one_answer, without the multiplications that all elements share.
+    cdef vec y, q, k, z
+    table_power(at_least(x, base.bottom), splat(0), True, &products.powers, &y, &q, &k, &z)
+    return rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
+
+
+cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole)
+    cdef Products products
+    cdef real edge[LANES_BOUND]
+    cdef Py_ssize_t i = 0, k
+    make_products(whole, &products)
+    while i + LANES <= n:
+        store(out + i, answer_by_products(load(a + i), &lower, whole, &products))
+        i += LANES
+    if i < n:
+        pad(a + i, n - i, LANES, <real> -INFINITY, edge)
+        store(edge, answer_by_products(load(edge), &lower, whole, &products))
+        for k in range(n - i):
+            out[i + k] = edge[k]
+
+
+cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
                             real *out) noexcept nogil:
     cdef bint plain = is_plain(terms)
     if map == LOG_SOFTMAX and plain:
@@ -1449,8 +1540,8 @@ cdef inline void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Bas
         write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
     elif base.far:
         write_row(terms, n, SOFTMAX, True, True, base, whole, out)
-    elif plain:
-        write_row(terms, n, SOFTMAX, False, False, base, whole, out)
+    elif plain and TABLE > 1:
+        write_plain_row(<const real *> terms.a, n, base, whole, out)
     else:
         write_row(terms, n, SOFTMAX, True, False, base, whole, out)
 
@@ -1480,7 +1571,7 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
         store(out + row * out_step + width - LANES, last)
 
 
-cdef inline void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Panel *panel, real *out,
+cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Panel *panel, real *out,
                               Py_ssize_t out_step) noexcept nogil:
     cdef bint plain = is_plain(terms), far = False
     cdef Py_ssize_t v
@@ -1523,14 +1614,15 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
 
 # --- a whole row or panel in one block
 
-cdef inline bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexcept nogil:
+cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexcept nogil:
     cdef double memory[5 * LANES_BOUND]
     cdef real high = 0, low = 0
     cdef bint plain = is_plain(terms)
     cdef States states = states_in(memory)
+    cdef Kept kept
     cdef Base base
     cdef Whole whole
-    cdef Py_ssize_t k
+    cdef bint keeps
     peak_of_row(terms, n, plain, &high, &low)
     if not fabs(high) < INFINITY:
         return False
@@ -1538,18 +1630,73 @@ cdef inline bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out
     whole.peak_low = splat(low)
     whole.power = splat(0)
     base = base_of(whole.peak, whole.peak_low, False)
-    sum_of_row(terms, n, plain, &base, &states)
+    keeps = map == SOFTMAX and plain and not base.far
+    if keeps:
+        sum_and_keep(terms, n, &base, &kept, &states)
+    else:
+        sum_of_row(terms, n, plain, &base, &states)
     if not fabs(states.high[0]) < INFINITY:
         return False
-    spread_state(&states)
     if map == SOFTMAX:
-        settle_shares(&states, 0, &base, &whole)
-    elif settle_logs(&states, 0, False, &base, &whole):
+        settle_shares(&states, 0, True, &base, &whole)
+    elif settle_logs(&states, 0, True, False, &base, &whole):
         sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
-        spread_state(&states)
-        settle_logs(&states, 0, True, &base, &whole)
-    answer_row(terms, n, map, &base, &whole, out)
+        settle_logs(&states, 0, True, True, &base, &whole)
+    if keeps:
+        write_kept(terms, n, &kept, &base, &whole, out)
+    else:
+        answer_row(terms, n, map, &base, &whole, out)
     return True
+
+
+cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
+                     real *out) noexcept nogil:
+    # The products of one_answer, all times a power of two, which changes no digit unless one is next to
+    # the end of the range: those are computed anew.
+    cdef vec down = power_of_whole(base.power - whole.power)
+    cdef Whole scaled = whole[0]
+    cdef real edge[LANES_BOUND]
+    cdef vec y
+    cdef Py_ssize_t i = 0, k
+    scaled.first = whole.first * down
+    while i + LANES <= n:
+        y = product(load(kept.t + i), load(kept.q + i), &scaled)
+        if not all_set(y >= smallest()):
+            answer_vector(terms, i, LANES, base, whole, edge)
+            y = load(edge)
+        store(out + i, y)
+        i += LANES
+    if i < n:
+        y = product(load(kept.t + i), load(kept.q + i), &scaled)
+        store(edge, y)
+        if not all_set(y >= smallest()):
+            answer_vector(terms, i, n - i, base, whole, edge)
+        for k in range(n - i):
+            out[i + k] = edge[k]
+
+
+cdef inline vec smallest() noexcept nogil:
+    # Above, all that `product` adds is a normal number.
+    return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
+
+
+cdef void answer_vector(const Terms *terms, Py_ssize_t i, Py_ssize_t count, const Base *base, const Whole *whole,
+                        real *out) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole)
+    cdef real x[LANES_BOUND]
+    pad(<const real *> terms.a + i, count, LANES, <real> -INFINITY, x)
+    store(out, one_answer(load(x), splat(0), &lower, whole, SOFTMAX, True, False))
+
+
+cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
+                         Py_ssize_t out_step) noexcept nogil:
+    cdef Terms terms
+    cdef Py_ssize_t row
+    for row in range(count):
+        terms = plain_terms(<const real *> start + row * a_step, 0)
+        if not row_in_one(&terms, n, map, <real *> target + row * out_step):
+            return row
+    return count
 
 
 cdef inline States states_in(double *memory) noexcept nogil:
@@ -1560,15 +1707,6 @@ cdef inline States states_in(double *memory) noexcept nogil:
     states.rest = memory + 3 * LANES_BOUND
     states.size = memory + 4 * LANES_BOUND
     return states
-
-
-cdef inline void spread_state(const States *states) noexcept nogil:
-    # That of one row to all lanes.
-    cdef Py_ssize_t k
-    for k in range(1, LANES):
-        states.high[k] = states.high[0]
-        states.low[k] = states.low[0]
-        states.size[k] = states.size[0]
 
 
 cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
@@ -1602,10 +1740,10 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
             return False
         if map == SOFTMAX:
-            settle_shares(&states, j, base, whole)
-        elif settle_logs(&states, j, False, base, whole):
+            settle_shares(&states, j, False, base, whole)
+        elif settle_logs(&states, j, False, False, base, whole):
             sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &states)
-            settle_logs(&states, j, True, base, whole)
+            settle_logs(&states, j, False, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True
 
@@ -1721,6 +1859,7 @@ kernels.sum = sum
 kernels.settle = settle
 kernels.write = write
 kernels.map_block = map_block
+kernels.map_rows = map_rows
 kernels.transpose = transpose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
 

@@ -515,7 +515,7 @@ INLINE vec power_of_whole(vec k) {
                      << MANTISSA_BITS);
 }
 /* t * 2^(floor(k / TABLE) - power) for whole k and power and 1 <= t < 2: `normal_at` where that is a normal
- * number, `rounded_at` rounded once where it is subnormal, or 0. */
+ * number, `rounded_at` rounded once where it is subnormal, or 0.  z is k in the low bits. */
 #if VECTOR_BYTES == 64
 #if REAL_BITS == 32
 INLINE vec rounded_at(vec t, vec k, vec power) {
@@ -524,7 +524,9 @@ INLINE vec rounded_at(vec t, vec k, vec power) {
 #else
 INLINE vec rounded_at(vec t, vec k, vec power) { return dscale(t, k * splat(1.0 / TABLE) - power); }
 #endif
-INLINE vec normal_at(vec t, vec k, vec power) { return rounded_at(t, k, power); }
+#endif
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE vec normal_at(vec t, vec z, vec k, vec power) { return (void)z, rounded_at(t, k, power); }
 #else
 INLINE ivec exponent_at(vec k, vec power) {
 #if TABLE_SHIFT
@@ -534,9 +536,20 @@ INLINE ivec exponent_at(vec k, vec power) {
     return bits_of((k - power) + splat(WHOLE_NUMBERS));
 #endif
 }
-INLINE vec normal_at(vec t, vec k, vec power) {
-    return from_bits(bits_of(t) + (exponent_at(k, power) << MANTISSA_BITS));
+#if TABLE_SHIFT
+INLINE vec normal_at(vec t, vec z, vec k, vec power) {
+    /* The low bits of z, moved up, are the exponent and, below it, j, which is taken off again. */
+    ivec whole = bits_of(z) - (bits_of(power + splat(WHOLE_NUMBERS)) << TABLE_SHIFT);
+    ivec low = bits_of(splat(0)) + (TABLE - 1);
+    return (void)k, from_bits(bits_of(t) + ((whole & ~low) << (MANTISSA_BITS - TABLE_SHIFT)));
 }
+#else
+INLINE vec normal_at(vec t, vec z, vec k, vec power) {
+    return (void)z, from_bits(bits_of(t) + (exponent_at(k, power) << MANTISSA_BITS));
+}
+#endif
+#endif
+#if VECTOR_BYTES != 64
 INLINE vec rounded_at(vec t, vec k, vec power) {
     /* Half of the exponent leaves a normal number; the other half alone may round. */
 #if TABLE_SHIFT

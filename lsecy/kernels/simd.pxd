@@ -40,7 +40,7 @@ cdef extern from "simd.h" nogil:
     vec vlookup(const real *table, vec z)
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
-    vec normal_at(vec t, vec k, vec power)
+    vec normal_at(vec t, vec z, vec k, vec power)
     vec rounded_at(vec t, vec k, vec power)
     bint all_set(ivec mask)
     const real WHOLE_NUMBERS

@@ -93,6 +93,10 @@ cdef struct Kernels:
     # a NaN, +inf, or a row of which nothing above -inf is kept.
     bint (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
                       Py_ssize_t out_step) noexcept nogil
+    # The same for `count` plain rows of at most a block, `a_step` elements apart.  Ends at a special row, and
+    # answers how many come before it.
+    Py_ssize_t (*map_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *out,
+                           Py_ssize_t out_step) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
