@@ -35,7 +35,9 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
     cdef Call asked
     asked = operands(function, "x", x, b, where, logb, scale, dtype)
     if b is not None and not asked.general:
-        asked.b = log_of_weights(function, asked.b)
+        common_shape(function, "x", asked, strides)    # operands that do not broadcast are the first thing to say
+        check_shares(asked)
+        asked.b = log_of_weights(asked.b)
         asked.problem.logarithmic = True
         fill_operand(&asked.problem.b, asked.b, asked.problem.bits)
     asked.shape = common_shape(function, "x", asked, strides)
@@ -223,13 +225,24 @@ cdef void fill_operand(Operand *operand, array, int bits) except *:
                       and cnp.PyArray_ISBEHAVED_RO(array))
 
 
-cdef log_of_weights(str function, b):
-    # softmax shares out a whole, so a weight is a share.
+cdef int check_shares(Call asked) except -1:
+    # softmax shares out a whole, so a weight that counts is a share.
+    b = asked.b if asked.mask is None else np.broadcast_arrays(asked.b, asked.mask)[0]
     with np.errstate(all="ignore"):
-        negative = np.asarray(b)[b < 0]
-        if negative.size:
-            raise ValueError(f"{function}: b holds {negative.flat[0]}; the weights of shares must not be negative")
-        return np.asarray(np.log(b, dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64))
+        negative = np.asarray(b < 0)
+    if asked.mask is not None:
+        negative = negative & asked.mask
+    if negative.any():
+        raise ValueError(
+            f"{asked.function}: b holds {b[negative].flat[0]}; the weights of shares must not be negative")
+    return 0
+
+
+cdef log_of_weights(b):
+    # What is negative here is left out.  C order, for NumPy's logarithm of strided arrays may differ in the last bit.
+    with np.errstate(all="ignore"):
+        return np.asarray(np.log(np.ascontiguousarray(np.where(b < 0, np.zeros((), b.dtype), b)),
+                                 dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64))
 
 
 # --- outputs ----------------------------------------------------------------------------------------

@@ -429,7 +429,7 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     if look.phase == PEAK:
         kernels.peak(&terms, count, width, states.shift, states.low)
     elif look.phase == SUM or look.phase == APART:
-        kernels.sum(&terms, count, width, look.peak, problem.n <= SHORT_ROW, look.phase == APART, states)
+        kernels.sum(&terms, count, width, look.map, look.peak, problem.n <= SHORT_ROW, look.phase == APART, states)
     elif look.phase == FOLD and alone:
         kernels.fold_row(&terms, count, look.care, states, 0)
     elif look.phase == FOLD:
@@ -1044,8 +1044,8 @@ cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, 
         states.high[k] = 1e9
         states.low[k] = states.size[k] = known.first[k] = known.second[k] = known.power[k] = 0
         k += 1
-    return kernels_of(problem.bits).settle(&states, width, map, apart, known.peak, known.first, known.second,
-                                           known.power)
+    return kernels_of(problem.bits).settle(&states, width, map, problem.n <= SHORT_ROW, apart, known.peak, known.first,
+                                           known.second, known.power)
 
 
 cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, Known *known) noexcept nogil:
@@ -1180,7 +1180,9 @@ cdef bint map_tile(const Problem *problem, const Group *group, Map map, void *ou
     fill_tile(problem, group, width, &tile)
     if not kernels.map_block(&tile.terms, problem.n, width, map, True, answer, TILE):
         return False
-    if group.even and problem.reduced.count <= 1:
+    if group.even and out_along(problem) and problem.reduced.count:
+        kernels.untranspose(answer, problem.n, group.count, at(problem, out, group.first.out), group.step_out)
+    elif group.even and problem.reduced.count <= 1:
         store_tile(problem, group, answer, out)
     else:
         for k in range(group.count):

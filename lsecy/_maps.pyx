@@ -48,7 +48,7 @@ def softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None,
         If an operand is of objects, strings or dates, or a lazy array, `where` is not boolean, `scale`
         not a real number, or `out` no array or of another dtype.
     ValueError
-        If operands do not broadcast, `b` and `logb` are both given, `b` is negative anywhere, `out`
+        If operands do not broadcast, `b` and `logb` are both given, `b` is negative where it counts, `out`
         has another shape or is read-only, or an axis is named twice.
     numpy.exceptions.AxisError
         If an axis is out of range.

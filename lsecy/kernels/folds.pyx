@@ -882,7 +882,8 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
 # bits more than the element type.  A share is rounded once, where its two parts are added.
 #
 # log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
-# terms that are the peak are counted, and the rest is added apart: 1 + rest would lose the rest.
+# terms that are the peak are counted, and the rest is added apart.  Short columns subtract the peak
+# always: then its own term is 1, and only a rest near the end of the grid is lost.
 #
 # Order of the sums as above; columns of at most SHORT_ROW, which are never rows of their own, simply in
 # order, eight terms at a time.
@@ -926,15 +927,19 @@ cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint 
     return load(<const real *> terms.a + row * terms.a_step + j)
 
 
-cdef inline vec difference(vec x, const Base *base, bint far, vec *lost) noexcept nogil:
-    # x - shift; lost gains what rounding takes from it, and loses shift_low.
-    cdef vec d, error
-    if not far:
+cdef inline vec difference(vec x, const Base *base, bint general, bint far, vec *lost) noexcept nogil:
+    # x - shift; lost gains what rounding takes from it, and loses shift_low.  Of huge numbers what was lost
+    # need not be small: it joins the difference, and is forgotten with what lies below the bottom.
+    cdef vec d = x, error = lost[0]
+    if not general and not far:
         return x
-    vtwo_sum(x, splat(0) - base.shift, &d, &error)
-    error = (lost[0] - base.shift_low) + error
-    lost[0] = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
-    return d
+    if far:
+        vtwo_sum(x, splat(0) - base.shift, &d, &error)
+        error = (lost[0] - base.shift_low) + error
+    error = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
+    x = d + error
+    lost[0] = pick(x >= base.bottom, (d - x) + error, splat(0))
+    return x
 
 
 cdef inline vec on_sum_grid(vec t) noexcept nogil:
@@ -963,8 +968,8 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             h[s] = l[s] = splat(0)
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-        x = difference(x, base, far, &lost)    # before `lost` is read
-        table_power(at_least(x, base.bottom), lost, not general, &powers, &t, &q, &k, &z)
+        x = difference(x, base, general, far, &lost)    # before `lost` is read
+        table_power(at_least(x, base.bottom), lost, not general and not far, &powers, &t, &q, &k, &z)
         t = normal_at(t, z, k, base.power)
         if kept != NULL:
             store(kept.t + place + s * j_apart, t)
@@ -986,7 +991,7 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
     for s in range(count):
         x = exponent(terms, row + s * row_apart, j + s * j_apart, True, &lost)
         top = (x == whole.peak) & (lost == whole.peak_low)
-        x = difference(x, base, True, &lost)
+        x = difference(x, base, True, True, &lost)
         table_power(at_least(x, base.bottom), lost, False, &powers, &t, &q, &k, &z)
         t = pick(top | (x < base.bottom), splat(0), normal_at(t, z, k, base.power))
         q = pick(top, splat(0), t * q)
@@ -1112,13 +1117,17 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     cdef long double high[LANES_BOUND]
     cdef long double rest[LANES_BOUND]
     cdef long double term, added
+    cdef Base lower = base[0]
     cdef vec x, y, lost
+    cdef ivec top
     cdef Py_ssize_t i = 0, k, place
+    lower.bottom = splat(-2000)
     for k in range(LANES):
         high[k] = rest[k] = 0
     while i < n:
         x = along_or_across(terms, n, i, j, along, &tail, &lost)
-        y = pick((x == whole.peak) & (lost == whole.peak_low), splat(<real> -INFINITY), difference(x, base, True, &lost))
+        top = (x == whole.peak) & (lost == whole.peak_low)
+        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, True, True, &lost))
         if not all_set(y < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0))):
             store(d, y)
             store(rounded, lost)
@@ -1256,7 +1265,9 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
                      const States *states) noexcept nogil:
     # Every combination of constants is a loop of its own.
-    if base.far:
+    if base.far and plain:
+        sum_one(terms, n, base, NULL, False, True, False, NULL, states)
+    elif base.far:
         sum_one(terms, n, base, NULL, True, True, False, NULL, states)
     elif plain:
         sum_one(terms, n, base, NULL, False, False, False, NULL, states)
@@ -1269,19 +1280,12 @@ cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, const Base *base, Kept 
     sum_one(terms, n, base, NULL, False, False, False, kept, states)
 
 
-cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short,
-                               const Base *base, const States *states) noexcept nogil:
-    cdef vec high, low
+cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short, const Base *base,
+                        const States *states) noexcept nogil:
     if short:
-        if base.far:
-            sum_short(terms, n, j, base, True, True, &high, &low)
-        elif plain:
-            sum_short(terms, n, j, base, False, False, &high, &low)
-        else:
-            sum_short(terms, n, j, base, True, False, &high, &low)
-        to_doubles(high + low, states.high + j)
-        to_doubles((high - (high + low)) + low, states.low + j)
-        to_doubles(base.power, states.shift + j)
+        short_of_vector(terms, n, j, plain, base, states)
+    elif base.far and plain:
+        sum_vector(terms, n, j, base, NULL, False, True, False, states)
     elif base.far:
         sum_vector(terms, n, j, base, NULL, True, True, False, states)
     elif plain:
@@ -1290,7 +1294,23 @@ cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
         sum_vector(terms, n, j, base, NULL, True, False, False, states)
 
 
-cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *peak, bint short, bint apart,
+cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                          const States *states) noexcept nogil:
+    cdef vec high, low
+    if base.far and plain:
+        sum_short(terms, n, j, base, False, True, &high, &low)
+    elif base.far:
+        sum_short(terms, n, j, base, True, True, &high, &low)
+    elif plain:
+        sum_short(terms, n, j, base, False, False, &high, &low)
+    else:
+        sum_short(terms, n, j, base, True, False, &high, &low)
+    to_doubles(high + low, states.high + j)
+    to_doubles((high - (high + low)) + low, states.low + j)
+    to_doubles(base.power, states.shift + j)
+
+
+cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
               const States *states) noexcept nogil:
     cdef Base base
     cdef vec most, beside
@@ -1299,7 +1319,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *
     if width == 0:
         most = splat(<real> peak[0])
         beside = splat(<real> peak[TILE])
-        base = base_of(most, beside, False)
+        base = base_of(most, beside, short and map == LOG_SOFTMAX)
         if apart:
             sum_apart(terms, n, 0, True, most, beside, states)
         else:
@@ -1309,7 +1329,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *
         j = column_of(v, LANES, width)
         most = from_doubles(peak + j)
         beside = from_doubles(peak + TILE + j)
-        base = base_of(most, beside, False)
+        base = base_of(most, beside, short and map == LOG_SOFTMAX)
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
         else:
@@ -1327,18 +1347,12 @@ cdef inline void whole_share(vec total, vec low, const Base *base, Whole *whole)
     whole.power = base.power + e
 
 
-cdef inline double dominated() noexcept nogil:
+cdef inline double dominated(bint short) noexcept nogil:
     # Smaller logarithms of the sum next to the peak need the rest apart: beside 1 it has the digits of
-    # 2^-29 (double 2^-56) alone.
+    # 2^-29 (double 2^-56) alone, in short columns those of the grid.
+    if short:
+        return 0.0009765625 if REAL_BITS == 32 else 1.4551915228366852e-11    # 2^-10, 2^-36
     return 0.25 if REAL_BITS == 32 else 0.5
-
-
-cdef inline dvec log_next_to_peak(dvec high, dvec low, dvec peak, dvec power) noexcept nogil:
-    # log((high + low) 2^power) - peak
-    cdef dvec total = high + low
-    cdef dvec offset = residual(peak, power, dsplat(0.6931471805599453)) - power * dsplat(2.3190468138462996e-17)
-    cdef dvec fine = dpick(total - total == dsplat(0), total, dsplat(1))
-    return dpick(total - total == dsplat(0), log_pair(fine, (high - total) + low, dsplat(0) - offset), total)
 
 
 cdef inline void settle_shares(const States *states, Py_ssize_t place, bint alone, const Base *base,
@@ -1362,13 +1376,13 @@ cdef inline dvec doubles(const double *p, bint alone) noexcept nogil:
     return dsplat(p[0]) if alone else dload(p)
 
 
-cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint apart, const Base *base,
-                             Whole *whole) noexcept nogil:
+cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint short, bint apart,
+                             const Base *base, Whole *whole) noexcept nogil:
     # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
-    cdef dvec value, old, low
-    cdef vec near = whole.peak - base.shift
+    cdef dvec high, low, total, value, old
+    cdef vec near = whole.peak - base.shift, near_low = whole.peak_low - base.shift_low
     cdef Py_ssize_t which, k
     cdef bint poor = False
     for which in range(HALVES):
@@ -1377,15 +1391,21 @@ cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone,
             firsts[which] = firsts[0]
             seconds[which] = seconds[0]
             continue
+        high = doubles(states.high + k, alone)
+        low = doubles(states.low + k, alone)
         if apart:
             old = half(whole.first, which) + half(whole.second, which)
-            two_sum(doubles(states.size + k, alone), doubles(states.high + k, alone), &value, &low)
-            value = log_pair(value, low + doubles(states.low + k, alone), dsplat(0))
-            value = dpick(old < dsplat(dominated()), value, old)
+            two_sum(doubles(states.size + k, alone), high, &total, &high)
+            value = dpick(old < dsplat(dominated(short)), log_pair(total, high + low, dsplat(0)), old)
         else:
-            value = log_next_to_peak(doubles(states.high + k, alone), doubles(states.low + k, alone),
-                                     half(near, which), half(base.power, which))
-            poor = poor or dany(value < dsplat(dominated()))
+            total = high + low
+            # power ln2 - peak: residual's first product is exact
+            value = residual(half(near, which), half(base.power, which), dsplat(0.6931471805599453)) + (
+                half(near_low, which) - half(base.power, which) * dsplat(2.3190468138462996e-17))
+            value = log_pair(dpick(total - total == dsplat(0), total, dsplat(1)), (high - total) + low,
+                             dsplat(0) - value)
+            value = dpick(total - total == dsplat(0), value, total)
+            poor = poor or dany(value < dsplat(dominated(short)))
         firsts[which] = as_float(value)
         seconds[which] = value - firsts[which]
     whole.first = joined(firsts[0], firsts[HALVES - 1])
@@ -1394,13 +1414,13 @@ cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone,
 
 
 cdef inline void whole_from(const double *peak, const double *first, const double *second, const double *power,
-                            Base *base, Whole *whole) noexcept nogil:
+                            bint always, Base *base, Whole *whole) noexcept nogil:
     whole.peak = from_doubles(peak)
     whole.peak_low = from_doubles(peak + TILE)
     whole.first = from_doubles(first)
     whole.second = from_doubles(second)
     whole.power = from_doubles(power)
-    base[0] = base_of(whole.peak, whole.peak_low, False)
+    base[0] = base_of(whole.peak, whole.peak_low, always)
 
 
 cdef inline void to_doubles(vec x, double *p) noexcept nogil:
@@ -1409,17 +1429,17 @@ cdef inline void to_doubles(vec x, double *p) noexcept nogil:
         dstore(p + which * DLANES, half(x, which))
 
 
-cdef bint settle(const States *states, Py_ssize_t count, Map map, bint apart, const double *peak,
+cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bint apart, const double *peak,
                  double *first, double *second, double *power) noexcept nogil:
     cdef Base base
     cdef Whole whole
     cdef bint poor = False
     cdef Py_ssize_t i = 0
     while i < count:
-        whole_from(peak + i, first + i, second + i, power + i, &base, &whole)
+        whole_from(peak + i, first + i, second + i, power + i, short and map == LOG_SOFTMAX, &base, &whole)
         if map == SOFTMAX:
             settle_shares(states, i, False, &base, &whole)
-        elif settle_logs(states, i, False, apart, &base, &whole):
+        elif settle_logs(states, i, False, short, apart, &base, &whole):
             poor = True
         to_doubles(whole.first, first + i)
         to_doubles(whole.second, second + i)
@@ -1436,28 +1456,68 @@ cdef inline vec product(vec t, vec q, const Whole *whole) noexcept nogil:
     return y + (y * (q + whole.second) - vresidual(y, t, whole.first))
 
 
-cdef inline vec one_answer(vec x, vec lost, const Base *base, const Whole *whole, Map map, bint exact,
-                           bint far) noexcept nogil:
+cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole, bint exact, bint far) noexcept nogil:
     cdef Powers powers = powers_of_two()
-    cdef vec d, t, q, k, y, z, error
-    cdef dvec parts[2]
+    cdef vec t, q, k, z
+    cdef vec d = difference(x, base, not exact, far, &lost)
+    table_power(at_least(d, base.bottom), lost, exact and not far, &powers, &t, &q, &k, &z)
+    return rounded_at(product(t, q, whole), k, whole.power)
+
+
+# What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where the
+# first is large or the second small, whose digits the sum would lose.
+cdef struct Less:
+    vec a
+    vec a_low
+    vec b
+    vec b_low
+    dvec a_double[HALVES_BOUND]    # float32: double has room for all digits
+    dvec b_double[HALVES_BOUND]
+    bint twice
+
+
+cdef inline Less less_of(const Whole *whole) noexcept nogil:
+    cdef Less less
+    cdef vec zero = splat(0), total, error
+    cdef ivec together = (whole.first >= splat(<real> dominated(True))) & (
+        magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
     cdef int which
-    if map == SOFTMAX:
-        d = difference(x, base, far, &lost)
-        table_power(at_least(d, base.bottom), lost, exact, &powers, &t, &q, &k, &z)
-        return rounded_at(product(t, q, whole), k, whole.power)
-    if REAL_BITS == 32:    # double has room for all digits
+    vtwo_sum(whole.peak, whole.first, &total, &error)
+    error = error + (whole.peak_low + whole.second)
+    less.a = pick(together, total, whole.peak)
+    less.a_low = pick(together, error, whole.peak_low)
+    together = together | (magnitude(whole.peak) >= splat(<real> INFINITY))    # x - inf says all
+    less.b = pick(together, zero, whole.first)
+    less.b_low = pick(together, zero, whole.second)
+    together = together & (magnitude(whole.peak) < splat(<real> INFINITY))
+    less.twice = not all_set(together)
+    for which in range(HALVES):
+        less.a_double[which] = half(less.a, which) + half(pick(together, error, zero), which)
+        less.b_double[which] = half(less.b, which) + half(less.b_low, which)
+    if REAL_BITS == 32:
+        less.a_low = pick(together, zero, whole.peak_low)
+    return less
+
+
+cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint twice) noexcept nogil:
+    cdef vec d, y, error, more
+    cdef dvec parts[HALVES_BOUND]
+    cdef int which
+    if REAL_BITS == 32:
         for which in range(HALVES):
-            parts[which] = half(x, which) - half(whole.peak, which)
-            if not exact:
-                parts[which] = parts[which] + half(lost - whole.peak_low, which)
-            parts[which] = parts[which] - (half(whole.first, which) + half(whole.second, which))
+            parts[which] = half(x, which) - less.a_double[which]
+            if twice:
+                parts[which] = (parts[which] + half(lost - less.a_low, which)) - less.b_double[which]
+            elif not exact:
+                parts[which] = parts[which] + half(lost, which)
         return joined(parts[0], parts[HALVES - 1])
-    vtwo_sum(x, splat(0) - whole.peak, &d, &error)
-    if not exact:
-        error = error + (lost - whole.peak_low)
-    vtwo_sum(d, splat(0) - whole.first, &y, &t)
-    y = y + (error + (t - whole.second))
+    vtwo_sum(x, splat(0) - less.a, &d, &error)
+    error = error + ((splat(0) if exact else lost) - less.a_low)
+    y = d
+    if twice:
+        vtwo_sum(d, splat(0) - less.b, &y, &more)
+        error = error + (more - less.b_low)
+    y = y + error
     return pick(d - d == splat(0), y, d)
 
 
@@ -1470,21 +1530,31 @@ cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept no
 
 cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint far, const Base *base,
                            const Whole *whole, real *out) noexcept nogil:
+    # `far` for log_softmax: two subtractions.
     cdef Base lower = base_to_write(base, whole)
+    cdef Less less = less_of(whole)
     cdef Tail tail
     cdef real edge[LANES_BOUND]
-    cdef vec x, lost
-    cdef Py_ssize_t i = 0, k
-    while i + LANES <= n:
-        x = exponent(terms, 0, i, general, &lost)
-        store(out + i, one_answer(x, lost, &lower, whole, map, not general, far))
+    cdef vec x, y, lost
+    cdef Py_ssize_t i = 0, j, k
+    while i < n:
+        j = i
+        if n - i < LANES:
+            pad_terms(terms, i, n - i, LANES, &tail)
+            terms = &tail.terms
+            j = 0
+        x = exponent(terms, 0, j, general, &lost)
+        if map == SOFTMAX:
+            y = one_share(x, lost, &lower, whole, not general, far)
+        else:
+            y = one_log(x, lost, &less, not general, far)
+        if n - i >= LANES:
+            store(out + i, y)
+        else:
+            store(edge, y)
+            for k in range(n - i):
+                out[i + k] = edge[k]
         i += LANES
-    if i < n:
-        pad_terms(terms, i, n - i, LANES, &tail)
-        x = exponent(&tail.terms, 0, 0, general, &lost)
-        store(edge, one_answer(x, lost, &lower, whole, map, not general, far))
-        for k in range(n - i):
-            out[i + k] = edge[k]
 
 
 # What a row of softmax can know of all its answers: the products of the powers with `first`.
@@ -1509,7 +1579,7 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
 
 
 cdef inline vec answer_by_products(vec x, const Base *base, const Whole *whole, const Products *products) noexcept nogil:
-    # one_answer, without the multiplications that all elements share.
+    # one_share, without the multiplications that all elements share.
     cdef vec y, q, k, z
     table_power(at_least(x, base.bottom), splat(0), True, &products.powers, &y, &q, &k, &z)
     return rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
@@ -1532,12 +1602,15 @@ cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const W
 
 
 cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
-                            real *out) noexcept nogil:
+                     real *out) noexcept nogil:
     cdef bint plain = is_plain(terms)
-    if map == LOG_SOFTMAX and plain:
-        write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
-    elif map == LOG_SOFTMAX:
-        write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
+    if map == LOG_SOFTMAX:
+        if less_of(whole).twice:
+            write_row(terms, n, LOG_SOFTMAX, True, True, base, whole, out)
+        elif plain:
+            write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
+        else:
+            write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
     elif base.far:
         write_row(terms, n, SOFTMAX, True, True, base, whole, out)
     elif plain and TABLE > 1:
@@ -1550,13 +1623,16 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
 cdef struct Panel:
     Base bases[TILE]
     Whole wholes[TILE]
+    Less less[TILE]
 
 
 cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Panel *panel, Py_ssize_t v, Map map,
                           bint general, bint far) noexcept nogil:
     cdef vec lost
     cdef vec x = exponent(terms, row, j, general, &lost)
-    return one_answer(x, lost, &panel.bases[v], &panel.wholes[v], map, not general, far)
+    if map == SOFTMAX:
+        return one_share(x, lost, &panel.bases[v], &panel.wholes[v], not general, far)
+    return one_log(x, lost, &panel.less[v], not general, far)
 
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
@@ -1572,16 +1648,23 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
 
 
 cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Panel *panel, real *out,
-                              Py_ssize_t out_step) noexcept nogil:
+                       Py_ssize_t out_step) noexcept nogil:
     cdef bint plain = is_plain(terms), far = False
     cdef Py_ssize_t v
     for v in range((width + LANES - 1) // LANES):
-        far = far or panel.bases[v].far
-        panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
-    if map == LOG_SOFTMAX and plain:
-        write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
-    elif map == LOG_SOFTMAX:
-        write_panel(terms, n, width, LOG_SOFTMAX, True, False, panel, out, out_step)
+        if map == SOFTMAX:
+            far = far or panel.bases[v].far
+            panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
+        else:
+            panel.less[v] = less_of(&panel.wholes[v])
+            far = far or panel.less[v].twice
+    if map == LOG_SOFTMAX:
+        if far:
+            write_panel(terms, n, width, LOG_SOFTMAX, True, True, panel, out, out_step)
+        elif plain:
+            write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
+        else:
+            write_panel(terms, n, width, LOG_SOFTMAX, True, False, panel, out, out_step)
     elif far:
         write_panel(terms, n, width, SOFTMAX, True, True, panel, out, out_step)
     elif plain:
@@ -1608,7 +1691,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
-        whole_from(peak + j, first + j, second + j, power + j, &panel.bases[v], &panel.wholes[v])
+        whole_from(peak + j, first + j, second + j, power + j, False, &panel.bases[v], &panel.wholes[v])
     answer_panel(terms, n, width, map, &panel, <real *> out, out_step)
 
 
@@ -1639,9 +1722,9 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
         return False
     if map == SOFTMAX:
         settle_shares(&states, 0, True, &base, &whole)
-    elif settle_logs(&states, 0, True, False, &base, &whole):
+    elif settle_logs(&states, 0, True, False, False, &base, &whole):
         sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
-        settle_logs(&states, 0, True, True, &base, &whole)
+        settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         write_kept(terms, n, &kept, &base, &whole, out)
     else:
@@ -1651,7 +1734,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
 
 cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
                      real *out) noexcept nogil:
-    # The products of one_answer, all times a power of two, which changes no digit unless one is next to
+    # The products of one_share, all times a power of two, which changes no digit unless one is next to
     # the end of the range: those are computed anew.
     cdef vec down = power_of_whole(base.power - whole.power)
     cdef Whole scaled = whole[0]
@@ -1685,7 +1768,7 @@ cdef void answer_vector(const Terms *terms, Py_ssize_t i, Py_ssize_t count, cons
     cdef Base lower = base_to_write(base, whole)
     cdef real x[LANES_BOUND]
     pad(<const real *> terms.a + i, count, LANES, <real> -INFINITY, x)
-    store(out, one_answer(load(x), splat(0), &lower, whole, SOFTMAX, True, False))
+    store(out, one_share(load(x), splat(0), &lower, whole, True, False))
 
 
 cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
@@ -1734,16 +1817,16 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         base = &panel.bases[v]
         peak_of_vector(terms, n, j, plain, &whole.peak, &whole.peak_low)
         whole.power = zero
-        base[0] = base_of(whole.peak, whole.peak_low, False)
+        base[0] = base_of(whole.peak, whole.peak_low, short and map == LOG_SOFTMAX)
         sum_of_vector(terms, n, j, plain, short, base, &states)
         fine = whole.peak - whole.peak == zero
         if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
             return False
         if map == SOFTMAX:
             settle_shares(&states, j, False, base, whole)
-        elif settle_logs(&states, j, False, False, base, whole):
+        elif settle_logs(&states, j, False, short, False, base, whole):
             sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &states)
-            settle_logs(&states, j, False, True, base, whole)
+            settle_logs(&states, j, False, short, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True
 
@@ -1845,6 +1928,66 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
         first += LANES
 
 
+cdef inline void shuffle(vec *x, Py_ssize_t m) noexcept nogil:
+    # The reverse of unshuffle: m vectors that hold a column each become LANES rows of m elements.
+    cdef vec y[LANES_BOUND]
+    cdef Py_ssize_t rounds = 1, i
+    while rounds < m:
+        for i in range(m // 2):
+            y[2 * i] = firsts(x[i], x[i + m // 2])
+            y[2 * i + 1] = seconds(x[i], x[i + m // 2])
+        for i in range(m):
+            x[i] = y[i]
+        rounds *= 2
+
+
+cdef inline void untranspose_dense(const real *tile, Py_ssize_t m, Py_ssize_t count, real *rows) noexcept nogil:
+    cdef vec x[LANES_BOUND]
+    cdef Py_ssize_t first = 0, i
+    while first < count:
+        for i in range(m):
+            x[i] = load(tile + i * TILE + first)
+        shuffle(x, m)
+        for i in range(m):
+            store(rows + first * m + i * LANES, x[i])
+        first += LANES
+
+
+cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *start, Py_ssize_t step) noexcept nogil:
+    cdef const real *tile = <const real *> source
+    cdef real *rows = <real *> start
+    cdef vec x[LANES_BOUND]
+    cdef real edge[LANES_BOUND]
+    cdef Py_ssize_t first = 0, column, i, k, wide, high
+    if step == n and count % LANES == 0 and n <= LANES:
+        if n == 2:
+            untranspose_dense(tile, 2, count, rows)
+            return
+        if n == 4:
+            untranspose_dense(tile, 4, count, rows)
+            return
+        if n == 8:
+            untranspose_dense(tile, 8, count, rows)
+            return
+    while first < count:
+        high = min(LANES, count - first)
+        column = 0
+        while column < n:
+            wide = min(LANES, n - column)
+            for i in range(LANES):
+                x[i] = load(tile + (column + min(i, wide - 1)) * TILE + first)
+            shuffle(x, LANES)
+            for i in range(high):
+                if wide == LANES:
+                    store(rows + (first + i) * step + column, x[i])
+                else:
+                    store(edge, x[i])
+                    for k in range(wide):
+                        rows[(first + i) * step + column + k] = edge[k]
+            column += LANES
+        first += LANES
+
+
 # --- the table --------------------------------------------------------------------------------------------
 
 cdef Kernels kernels
@@ -1861,6 +2004,7 @@ kernels.write = write
 kernels.map_block = map_block
 kernels.map_rows = map_rows
 kernels.transpose = transpose
+kernels.untranspose = untranspose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
 
 

@@ -590,7 +590,30 @@ INLINE vec odds(vec a, vec b) { return __builtin_shufflevector(a, b, ODDS); }
 INLINE vec evens(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){EVENS}); }
 INLINE vec odds(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){ODDS}); }
 #endif
+/* The reverse: the first, or the second, halves of two vectors, element by element in turn. */
+#if LANES == 16
+#define FIRSTS 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECONDS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANES == 8
+#define FIRSTS 0, 8, 1, 9, 2, 10, 3, 11
+#define SECONDS 4, 12, 5, 13, 6, 14, 7, 15
+#elif LANES == 4
+#define FIRSTS 0, 4, 1, 5
+#define SECONDS 2, 6, 3, 7
 #else
+#define FIRSTS 0, 2
+#define SECONDS 1, 3
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+INLINE vec firsts(vec a, vec b) { return __builtin_shufflevector(a, b, FIRSTS); }
+INLINE vec seconds(vec a, vec b) { return __builtin_shufflevector(a, b, SECONDS); }
+#else
+INLINE vec firsts(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){FIRSTS}); }
+INLINE vec seconds(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){SECONDS}); }
+#endif
+#else
+INLINE vec firsts(vec a, vec b) { return (void)b, a; }
+INLINE vec seconds(vec a, vec b) { return (void)a, b; }
 INLINE vec evens(vec a, vec b) { return (void)b, a; }
 INLINE vec odds(vec a, vec b) { return (void)a, b; }
 #endif

@@ -68,6 +68,8 @@ cdef extern from "simd.h" nogil:
     void prefetch(const void *p)
     vec evens(vec a, vec b)
     vec odds(vec a, vec b)
+    vec firsts(vec a, vec b)
+    vec seconds(vec a, vec b)
 
 cdef extern from "coefficients.h" nogil:
     const float LN2_HIGH_FLOAT

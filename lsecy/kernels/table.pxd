@@ -82,9 +82,9 @@ cdef struct Kernels:
     #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
     #   write   the elements, `out_step` apart from row to row
     void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *low) noexcept nogil
-    void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *peak, bint short, bint apart,
+    void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
                 const States *states) noexcept nogil
-    bint (*settle)(const States *states, Py_ssize_t count, Map map, bint apart, const double *peak,
+    bint (*settle)(const States *states, Py_ssize_t count, Map map, bint short, bint apart, const double *peak,
                    double *first, double *second, double *power) noexcept nogil
     void (*write)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
                   const double *first, const double *second, const double *power, void *out,
@@ -101,3 +101,5 @@ cdef struct Kernels:
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
                       Py_ssize_t readable, void *tile) noexcept nogil
+    # The reverse: rows[r * step + k] = tile[k * TILE + r]; nothing else is written.
+    void (*untranspose)(const void *tile, Py_ssize_t n, Py_ssize_t count, void *rows, Py_ssize_t step) noexcept nogil
