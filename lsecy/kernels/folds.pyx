@@ -1958,7 +1958,7 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
     cdef real *rows = <real *> start
     cdef vec x[LANES_BOUND]
     cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t first = 0, column, i, k, wide, high
+    cdef Py_ssize_t first = 0, column, i, k, wide, high, at
     if step == n and count % LANES == 0 and n <= LANES:
         if n == 2:
             untranspose_dense(tile, 2, count, rows)
@@ -1971,20 +1971,23 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
             return
     while first < count:
         high = min(LANES, count - first)
-        column = 0
-        while column < n:
+        # The last columns first: where rows are neighbours, whole vectors may spill over the next row, which
+        # is written afterwards.
+        column = (n - 1) // LANES * LANES
+        while column >= 0:
             wide = min(LANES, n - column)
             for i in range(LANES):
                 x[i] = load(tile + (column + min(i, wide - 1)) * TILE + first)
             shuffle(x, LANES)
             for i in range(high):
-                if wide == LANES:
-                    store(rows + (first + i) * step + column, x[i])
+                at = (first + i) * step + column
+                if wide == LANES or (step == n and at + LANES <= count * n):
+                    store(rows + at, x[i])
                 else:
                     store(edge, x[i])
                     for k in range(wide):
-                        rows[(first + i) * step + column + k] = edge[k]
-            column += LANES
+                        rows[at + k] = edge[k]
+            column -= LANES
         first += LANES
 
 
