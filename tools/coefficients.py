@@ -88,6 +88,21 @@ def log_set(name, degree):
     show(name, "double", tail)
 
 
+def log1p_tail(r):
+    """(log(1 + r) - r) / r^2"""
+    if abs(r) < mp.mpf(10) ** -12:
+        return -mp.mpf(1) / 2 + r / 3
+    return (mp.log1p(r) - r) / r**2
+
+
+def log1p_set(name, reach, degree):
+    tail = [float(c) for c in interpolate(log1p_tail, -reach, reach, degree)]
+    error = worst(lambda r: r + r**2 * polynomial(tail, r) - mp.log1p(r), -reach, reach)
+    size = mp.nstr(mp.log(error, 2), 4)
+    print(f"\n/* log(1 + r) = r + r^2 P(r), |r| <= {mp.nstr(reach, 6)}: absolute error 2^{size} */")
+    show(name, "double", tail)
+
+
 def show_powers(name, kind, table):
     powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)]
     rounded = [rounders()[kind](power) for power in powers]
@@ -124,6 +139,11 @@ def main():
     exp_set("EXP_PAIR", "double", LN2 / 2, 10)
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
+    log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
+    print("\n/* 1 / c rounded and the logarithm of its reciprocal, c = 1 + (j + 1/2) / 16, j = 0 .. 15 */")
+    inverses = [float(1 / (1 + (j + mp.mpf(1) / 2) / 16)) for j in range(16)]
+    show("INVERSES", "double", inverses)
+    show("INVERSES_LOG", "double", [float(-mp.log(mp.mpf(x))) for x in inverses])
     print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")
     powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])

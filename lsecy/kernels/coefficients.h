@@ -52,6 +52,13 @@ static const double LOG_COARSE[] = {0x1.5555555564eb5p-1, 0x1.999998cae7df2p-2, 
 /* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= 0.02944: relative error 2^-60.65 */
 static const double LOG_PAIR[] = {0x1.5555555555555p-1, 0x1.9999999999998p-2, 0x1.249249249295ap-2, 0x1.c71c71c64c6e6p-3, 0x1.745d17d364797p-3, 0x1.3b137b2f2ef1bp-3, 0x1.111d282285abap-3, 0x1.debeb3c1b97c3p-4, 0x1.e6b13210d85a4p-4};
 
+/* log(1 + r) = r + r^2 P(r), |r| <= 0.03125: absolute error 2^-41.78 */
+static const double LOG_NEAR[] = {-0x1.0000000000000p-1, 0x1.5555527935b30p-2, -0x1.fffffafebfbd4p-3, 0x1.99f5191afadcap-3, -0x1.55a5655875f2ap-3};
+
+/* 1 / c rounded and the logarithm of its reciprocal, c = 1 + (j + 1/2) / 16, j = 0 .. 15 */
+static const double INVERSES[] = {0x1.f07c1f07c1f08p-1, 0x1.d41d41d41d41dp-1, 0x1.bacf914c1bad0p-1, 0x1.a41a41a41a41ap-1, 0x1.8f9c18f9c18fap-1, 0x1.7d05f417d05f4p-1, 0x1.6c16c16c16c17p-1, 0x1.5c9882b931057p-1, 0x1.4e5e0a72f0539p-1, 0x1.4141414141414p-1, 0x1.3521cfb2b78c1p-1, 0x1.29e4129e4129ep-1, 0x1.1f7047dc11f70p-1, 0x1.15b1e5f75270dp-1, 0x1.0c9714fbcda3bp-1, 0x1.0410410410410p-1};
+static const double INVERSES_LOG[] = {0x1.f829b0e7832f8p-6, 0x1.6f0d28ae56b4ep-4, 0x1.29552f81ff521p-3, 0x1.9525a9cf456b6p-3, 0x1.fb9186d5e3e29p-3, 0x1.2e8e2bae11d31p-2, 0x1.5d1bdbf5809cap-2, 0x1.89a3386c1425bp-2, 0x1.b44f77bcc8f64p-2, 0x1.dd46a04c1c4a1p-2, 0x1.02552a5a5d0ffp-1, 0x1.154c3d2f4d5eap-1, 0x1.2795e1289b11bp-1, 0x1.393e0d3562a1ap-1, 0x1.4a4f85db03ebbp-1, 0x1.5ad404c359f2dp-1};
+
 /* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */
 static const double SIXTEENTHS[] = {0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0, 0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
 static const double SIXTEENTHS_REST[] = {0x0.0p+0, 0x1.79aa65d837b6dp-54, -0x1.01b15eaa59348p-55, 0x1.68efde3a8a894p-54, 0x1.34d754db0abb6p-55, 0x1.59f48a72a4c6dp-55, 0x1.690cebb7aafb0p-56, 0x1.063e1e21c5409p-54, -0x1.3b3efbf5e2228p-54, -0x1.b32dcb94da51dp-56, 0x1.db72fc1f0eab4p-55, 0x1.1affc2b91ce27p-56, 0x1.c1a7792cb3387p-55, 0x1.36eae30af0cb3p-56, 0x1.4a385a63d07a7p-56, -0x1.ff7128fd391f0p-55};

@@ -224,13 +224,15 @@ INLINE vec term_of_power(vec x, vec k) {
 #define DOUBLE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52 + 1023) /* with a table, z counts in 16ths */
 #if VECTOR_BYTES == 64
 INLINE dvec dterm_in_range(dvec x, dvec z, dvec k) { return (void)z, (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)k); }
-INLINE dvec dterm_of_float(dvec x, dvec z, dvec k) { return dterm_in_range(x, z, k); }
+/* For |k| < 1000 alone, by whole numbers.  The low bits of a NaN must be zero, as they are where it was once
+ * a float: they would be added to the exponent. */
+INLINE dvec dterm_of_float(dvec x, dvec z, dvec k) {
+    return (void)k, dfrom_bits(dbits_of(x) + ((dbits_of(z) & ~(divec)(dbits_of(dsplat(0)) + 15)) << 48));
+}
 INLINE vec in_range(vec x) { return x; }
 INLINE vec term_in_range(vec x, vec z, vec k) { return (void)z, term_of_power(x, k); }
 #else
 INLINE dvec dterm_in_range(dvec x, dvec z, dvec k) { return (void)k, x * dfrom_bits(dbits_of(z) << 52); }
-/* For |k| < 1000 alone, and without a multiplication.  The low bits of a NaN must be zero, as they are
- * where it was once a float: they would be added to the exponent. */
 INLINE dvec dterm_of_float(dvec x, dvec z, dvec k) {
     return (void)k, dfrom_bits(dbits_of(x) + (dbits_of(z) << 52));
 }
@@ -457,11 +459,14 @@ INLINE int all_set(ivec mask) {
  * instruction does it. */
 #if VECTOR_BYTES == 64
 #define REGISTER_TABLE 1
+/* The four highest digits of a mantissa, to look up by. */
+INLINE dvec top_digits(dvec mantissa) { return dfrom_bits(dbits_of(mantissa) >> 48); }
 INLINE dvec lookup(const double *table, dvec z) {
     return (dvec)_mm512_permutex2var_pd(_mm512_loadu_pd(table), (__m512i)z, _mm512_loadu_pd(table + 8));
 }
 #else
 #define REGISTER_TABLE 0
+INLINE dvec top_digits(dvec mantissa) { return mantissa; }
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
 #endif
 

@@ -60,6 +60,7 @@ cdef extern from "simd.h" nogil:
     void split_power(vec x, vec *mantissa, vec *exponent)
     void dsplit_power(dvec x, dvec *mantissa, dvec *exponent)
     void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent)
+    dvec top_digits(dvec mantissa)
     dvec residual(dvec c, dvec a, dvec b)
     dvec half(vec x, int which)
     dvec as_float(dvec x)
@@ -85,6 +86,9 @@ cdef extern from "coefficients.h" nogil:
     const double EXP_PAIR[11]
     const double LOG_COARSE[5]
     const double LOG_PAIR[9]
+    const double LOG_NEAR[5]
+    const double INVERSES[16]
+    const double INVERSES_LOG[16]
     const float EXP_FLOAT_16[2]
     const float EXP_FLOAT_8[3]
     const double SIXTEENTHS[16]
