@@ -140,8 +140,8 @@ def main():
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
-    print("\n/* 1 / c rounded and the logarithm of its reciprocal, c = 1 + (j + 1/2) / 16, j = 0 .. 15 */")
-    inverses = [float(1 / (1 + (j + mp.mpf(1) / 2) / 16)) for j in range(16)]
+    print("\n/* 1 / c rounded and the logarithm of its reciprocal, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */")
+    inverses = [float(mp.mpf(32) / (24 + j) if j < 8 else mp.mpf(16) / (8 + j)) for j in range(16)]
     show("INVERSES", "double", inverses)
     show("INVERSES_LOG", "double", [float(-mp.log(mp.mpf(x))) for x in inverses])
     print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")

@@ -5,7 +5,8 @@ import scipy.special
 
 import lsecy
 
-CONTENDERS = {"lsecy": lsecy.logsumexp, "scipy": scipy.special.logsumexp}
+LIBRARIES = {"lsecy": lsecy, "scipy": scipy.special}
+CONTENDERS = {name: library.logsumexp for name, library in LIBRARIES.items()}
 DTYPES = ["float32", "float64"]
 
 

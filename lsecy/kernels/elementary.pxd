@@ -200,12 +200,11 @@ cdef inline dvec log_reduced(dvec x, dvec *e) noexcept nogil:
 cdef inline dvec log_coarse(dvec x, dvec shift) noexcept nogil:
     # shift + log(x) for x > 0 normal, as log_pair without the care for the last bits.
     # With a register table x = 2^e m, r = m / c - 1 for the c next to m of 16: no division, which takes as
-    # long as ten multiplications.
-    # bound  2^-41 absolute beside the rounding of the sum.
+    # long as ten multiplications.  Next to 1, c is 1 and r exact.
+    # bound  2^-41 relative beside the rounding of the sum.
     cdef dvec e, s, z, y, tail, f
     if REGISTER_TABLE:
-        dsplit_power(x, &f, &e)
-        y = top_digits(f)
+        dsplit_near(x, &f, &e, &y)
         s = f * lookup(INVERSES, y) - dsplat(1)
         z = s * s
         tail = (dsplat(LOG_NEAR[4]) * z + (dsplat(LOG_NEAR[3]) * s + dsplat(LOG_NEAR[2]))) * z + (

@@ -459,14 +459,21 @@ INLINE int all_set(ivec mask) {
  * instruction does it. */
 #if VECTOR_BYTES == 64
 #define REGISTER_TABLE 1
-/* The four highest digits of a mantissa, to look up by. */
-INLINE dvec top_digits(dvec mantissa) { return dfrom_bits(dbits_of(mantissa) >> 48); }
+/* x = mantissa * 2^exponent with 1.46875 / 2 <= mantissa < 1.46875, for positive normal x, and the place of
+ * the number c next to the mantissa in tables of 16: c = (place < 8 ? (24 + place) / 32 : (8 + place) / 16),
+ * which is 1 from 1 - 1/64 to 1 + 1/32.  Adding to the bits carries into the exponent just where it should. */
+INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) {
+    divec shifted = dbits_of(x) + (dbits_of(dsplat(0)) + 0x0008800000000000LL);
+    *exponent = (dvec)_mm512_getexp_pd((__m512d)shifted);
+    *mantissa = (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)-*exponent);
+    *place = dfrom_bits(shifted >> 48);
+}
 INLINE dvec lookup(const double *table, dvec z) {
     return (dvec)_mm512_permutex2var_pd(_mm512_loadu_pd(table), (__m512i)z, _mm512_loadu_pd(table + 8));
 }
 #else
 #define REGISTER_TABLE 0
-INLINE dvec top_digits(dvec mantissa) { return mantissa; }
+INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) { *mantissa = *exponent = *place = x; }
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
 #endif
 

@@ -60,7 +60,7 @@ cdef extern from "simd.h" nogil:
     void split_power(vec x, vec *mantissa, vec *exponent)
     void dsplit_power(dvec x, dvec *mantissa, dvec *exponent)
     void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent)
-    dvec top_digits(dvec mantissa)
+    void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place)
     dvec residual(dvec c, dvec a, dvec b)
     dvec half(vec x, int which)
     dvec as_float(dvec x)
