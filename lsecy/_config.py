@@ -1,5 +1,6 @@
 """Which kernels this machine runs, and how the library was built."""
 
+import functools
 import importlib.util
 import os
 
@@ -12,6 +13,7 @@ _DTYPES = ("float32", "float64")
 _in_use = None
 
 
+@functools.cache
 def _built(name):
     return all(importlib.util.find_spec(f"lsecy.kernels.{name}_{dtype}") for dtype in _DTYPES)
 
@@ -29,13 +31,15 @@ def isa():
 def set_isa(name, label="isa"):
     """Use the kernels of instruction set `name` from now on; not safe beside running calls."""
     global _in_use
-    here = ", ".join(available_isas())
+    wrong = None
     if name not in _ISAS:
-        raise RuntimeError(f"{label}={name}: there is no such instruction set; available here: {here}")
-    if lacking := _drivers.cpu_lacks(name):
-        raise RuntimeError(f"{label}={name}: this CPU lacks {lacking}; available here: {here}")
-    if not _built(name):
-        raise RuntimeError(f"{label}={name}: it was not built; available here: {here}")
+        wrong = "there is no such instruction set"
+    elif lacking := _drivers.cpu_lacks(name):
+        wrong = f"this CPU lacks {lacking}"
+    elif not _built(name):
+        wrong = "it was not built"
+    if wrong:
+        raise RuntimeError(f"{label}={name}: {wrong}; available here: {', '.join(available_isas())}")
     for user, part in ((_drivers, ""), (_ufuncs, "pairs_")):
         modules = (importlib.import_module(f"lsecy.kernels.{name}_{part}{dtype}") for dtype in _DTYPES)
         user.use_tables(*(module.table for module in modules))

@@ -98,7 +98,7 @@ def test_an_impossible_instruction_set_is_an_error_that_lists_the_possible(tmp_p
 
 
 def test_the_module_runs_as_a_command(tmp_path):
-    result = run("-m", "lsecy", cwd=tmp_path)
+    result = run("-m", "lsecy", "--quick", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert lsecy.__version__ in result.stdout
     assert _config.available_isas()[0] in result.stdout
