@@ -24,7 +24,8 @@ cdef struct Problem:
     int bits                 # of the element type that is computed with: 32 or 64
     Operand a
     Operand b                # weights
-    bint logarithmic         # they are log-weights
+    bint logarithmic         # they count as log-weights
+    bint take_logs           # their logarithms do: a map's weights
     Operand mask
     double scale             # exponents are scale * a + log-weights
     bint plain               # no weights, no mask, scale 1

@@ -37,9 +37,7 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
     if b is not None and not asked.general:
         common_shape(function, "x", asked, strides)    # operands that do not broadcast are the first thing to say
         check_shares(asked)
-        asked.b = log_of_weights(asked.b)
-        asked.problem.logarithmic = True
-        fill_operand(&asked.problem.b, asked.b, asked.problem.bits)
+        asked.problem.logarithmic = asked.problem.take_logs = True
     asked.shape = common_shape(function, "x", asked, strides)
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
@@ -65,6 +63,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     asked.function = function
     asked.label = "b" if logb is None else "logb"
     problem.logarithmic = logb is not None
+    problem.take_logs = False
     problem.scale = as_scale(function, scale)
     weak = type(weights) is float or type(weights) is int or type(weights) is bool
     asked.mask = None if where is None else as_mask(function, where)
@@ -227,22 +226,20 @@ cdef void fill_operand(Operand *operand, array, int bits) except *:
 
 cdef int check_shares(Call asked) except -1:
     # softmax shares out a whole, so a weight that counts is a share.
-    b = asked.b if asked.mask is None else np.broadcast_arrays(asked.b, asked.mask)[0]
+    cdef object b = asked.b
+    if b.size == 0 or b.dtype.kind in "bu":
+        return 0
     with np.errstate(all="ignore"):
+        if b.min() >= 0:    # without a temporary; false for NaN too
+            return 0
         negative = np.asarray(b < 0)
     if asked.mask is not None:
-        negative = negative & asked.mask
+        b, negative, mask = np.broadcast_arrays(b, negative, asked.mask)
+        negative = negative & mask
     if negative.any():
         raise ValueError(
             f"{asked.function}: b holds {b[negative].flat[0]}; the weights of shares must not be negative")
     return 0
-
-
-cdef log_of_weights(b):
-    # What is negative here is left out.  C order, for NumPy's logarithm of strided arrays may differ in the last bit.
-    with np.errstate(all="ignore"):
-        return np.asarray(np.log(np.ascontiguousarray(np.where(b < 0, np.zeros((), b.dtype), b)),
-                                 dtype=None if b.dtype.kind == "f" or is_bfloat16(b.dtype) else FLOAT64))
 
 
 # --- outputs ----------------------------------------------------------------------------------------
@@ -459,7 +456,7 @@ cdef void choose_inner(Problem *problem, bint maps) noexcept:
         return
     for k in range(kept.count):
         if (kept.a[k] == size and kept.length[k] * size >= 64
-                and (kept.b[k] == 0 or (problem.b.direct and kept.b[k] == size))
+                and (kept.b[k] == 0 or (problem.b.direct and kept.b[k] == size and not problem.take_logs))
                 and (kept.mask[k] == 0 or kept.mask[k] == 1) and (kept.out[k] == 1 or not maps)):
             problem.inner = kept.length[k]
             problem.inner_b = kept.b[k]

@@ -11,6 +11,7 @@ from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport INFINITY, NAN, exp, fabs, isnan, log
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
@@ -361,6 +362,18 @@ cdef inline void set_weights(const Problem *problem, Terms *terms, const void *b
     terms.logb = b if problem.logarithmic else NULL
 
 
+cdef inline void gather_weights(const Problem *problem, const char *row, Py_ssize_t start, Py_ssize_t count,
+                                void *target) noexcept nogil:
+    # Or, of a map, their logarithms.
+    cdef Py_ssize_t size = problem.bits // 8
+    if along_memory(problem, &problem.b, problem.reduced.b):
+        memcpy(target, row + start * size, count * size)
+    else:
+        gather(problem, &problem.b, problem.reduced.b, row, start, count, target, 1)
+    if problem.take_logs:
+        kernels_of(problem.bits).logs(target, count)
+
+
 cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
                     Terms *terms) noexcept nogil:
     # Elements start .. start + count of a row.
@@ -371,13 +384,17 @@ cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
         gather(problem, &problem.a, problem.reduced.a, row.a, start, count, buffers.a, 1)
         terms.a = buffers.a
     if problem.b.data != NULL:
-        if all_one(problem, &problem.b, problem.reduced.b):
+        if problem.take_logs:
+            terms.b_inner = 0 if all_one(problem, &problem.b, problem.reduced.b) else 1
+            gather_weights(problem, row.b, start, count if terms.b_inner else 1, buffers.b)
+            set_weights(problem, terms, buffers.b)
+        elif all_one(problem, &problem.b, problem.reduced.b):
             set_weights(problem, terms, row.b)
             terms.b_inner = 0
         elif along_memory(problem, &problem.b, problem.reduced.b):
             set_weights(problem, terms, row.b + start * size)
         else:
-            gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffers.b, 1)
+            gather_weights(problem, row.b, start, count, buffers.b)
             set_weights(problem, terms, buffers.b)
     if problem.mask.data != NULL:
         if all_one(problem, &problem.mask, problem.reduced.mask):
@@ -401,10 +418,10 @@ cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssiz
     terms.b_step = step_b // size
     terms.b_inner = problem.inner_b // size
     if problem.b.data != NULL:
-        if problem.b.direct and step_b % size == 0:
+        if problem.b.direct and step_b % size == 0 and not problem.take_logs:
             set_weights(problem, terms, row.b + start * step_b)
         else:    # then all columns share one weight a row
-            gather(problem, &problem.b, problem.reduced.b, row.b, start, count, buffers.b, 1)
+            gather_weights(problem, row.b, start, count, buffers.b)
             set_weights(problem, terms, buffers.b)
             terms.b_step = 1
     terms.kept_step = problem.reduced.mask[0] if problem.reduced.count else 0
@@ -427,7 +444,7 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     else:
         panel_terms(problem, row, start, count, buffers, &terms)
     if look.phase == PEAK:
-        kernels.peak(&terms, count, width, states.shift, states.low)
+        kernels.peak(&terms, count, width, look.map, states.shift, states.low)
     elif look.phase == SUM or look.phase == APART:
         kernels.sum(&terms, count, width, look.map, look.peak, problem.n <= SHORT_ROW, look.phase == APART, states)
     elif look.phase == FOLD and alone:
@@ -695,6 +712,7 @@ cdef struct Tile:
 
 cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width, Tile *tile) noexcept nogil:
     cdef Terms *terms = &tile.terms
+    cdef Py_ssize_t k
     terms[0] = plain_terms(tile.a, TILE)
     terms.scale = problem.scale
     terms.b_step = terms.kept_step = TILE
@@ -702,11 +720,14 @@ cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width
     if problem.b.data != NULL:
         set_weights(problem, terms, tile.b)
         if group.even and group.step_b == 0:    # all rows have the same weights
-            gather(problem, &problem.b, problem.reduced.b, group.first.b, 0, problem.n, tile.b, 1)
+            gather_weights(problem, group.first.b, 0, problem.n, tile.b)
             terms.b_step = 1
             terms.b_inner = 0
         else:
             gather_tile(problem, &problem.b, problem.reduced.b, group, group.step_b, width, tile.b)
+            if problem.take_logs:
+                for k in range(problem.n):
+                    kernels_of(problem.bits).logs(at(problem, tile.b, k * TILE), width)
     if problem.mask.data != NULL:
         terms.kept = tile.mask
         gather_tile(problem, &problem.mask, problem.reduced.mask, group, group.step_mask, width, tile.mask)

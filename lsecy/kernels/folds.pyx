@@ -243,10 +243,12 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
         else:
             e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &w)
             e[s] = fast_term(e[s] - shift, lost, w, True, True)
-    if general:
+    if general and terms.b != NULL:
         for s in range(TREE):
             size[s] = magnitude(e[s])
         size[0] = tree(size)
+    elif general:
+        size[0] = tree(e)
     return tree(e)
 
 
@@ -971,6 +973,8 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
         x = difference(x, base, general, far, &lost)    # before `lost` is read
         table_power(at_least(x, base.bottom), lost, not general and not far, &powers, &t, &q, &k, &z)
         t = normal_at(t, z, k, base.power)
+        if kept != NULL and general:    # what is left out needs no second look
+            t = pick(x == splat(<real> -INFINITY), splat(0), t)
         if kept != NULL:
             store(kept.t + place + s * j_apart, t)
             store(kept.q + place + s * j_apart, q)
@@ -1198,32 +1202,44 @@ cdef inline real largest_of(vec x) noexcept nogil:
     return lanes[0]
 
 
-cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, real *target, real *target_low) noexcept nogil:
+cdef inline bint are_exact(const Terms *terms) noexcept nogil:
+    # Does rounding take nothing from the exponents?
+    return terms.scale == 1 and terms.logb == NULL
+
+
+cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint coarse, real *target,
+                             real *target_low) noexcept nogil:
+    # `coarse`: without what rounding took from the peak, which need not be the largest of equals then.
     cdef vec most[4]
     cdef vec x, lost, beside = splat(0)
     cdef Tail tail
     cdef Py_ssize_t i = 0, k
+    coarse = coarse or are_exact(terms)
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
     while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
         for k in range(4):
             most[k] = at_least(most[k], load(<const real *> terms.a + i + k * LANES))
         i += 4 * LANES
+    while coarse and i + 4 * LANES <= n:
+        for k in range(4):
+            most[k] = at_least(most[k], exponent(terms, 0, i + k * LANES, True, &lost))
+        i += 4 * LANES
     for k in range(1, 4):
         most[0] = at_least(most[0], most[k])
-    while plain and i + LANES <= n:
-        most[0] = at_least(most[0], load(<const real *> terms.a + i))
-        i += LANES
     while i < n:
         x = along_or_across(terms, n, i, 0, True, &tail, &lost)
-        higher(x, lost, most, &beside)
+        if coarse:
+            most[0] = at_least(most[0], x)
+        else:
+            higher(x, lost, most, &beside)
         i += LANES
     target[0] = largest_of(most[0])
     beside = pick(most[0] == splat(target[0]), beside, splat(<real> -INFINITY))
-    target_low[0] = 0 if plain else largest_of(beside)
+    target_low[0] = 0 if coarse else largest_of(beside)
 
 
-cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, vec *most,
+cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
                                 vec *beside) noexcept nogil:
     cdef vec x, lost
     cdef Py_ssize_t row
@@ -1231,26 +1247,27 @@ cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, 
     beside[0] = splat(0)
     for row in range(n):
         x = exponent(terms, row, j, not plain, &lost)
-        if plain:
+        if plain or coarse or are_exact(terms):
             most[0] = at_least(most[0], x)
         else:
             higher(x, lost, most, beside)
 
 
-cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *target, double *target_low) noexcept nogil:
+cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *target,
+               double *target_low) noexcept nogil:
     cdef real high[LANES_BOUND]
     cdef real low[LANES_BOUND]
     cdef vec most, beside
     cdef bint plain = is_plain(terms)
     cdef Py_ssize_t j, v, k
     if width == 0:
-        peak_of_row(terms, n, plain, high, low)
+        peak_of_row(terms, n, plain, map == SOFTMAX, high, low)
         target[0] = high[0]
         target_low[0] = low[0]
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
-        peak_of_vector(terms, n, j, plain, &most, &beside)
+        peak_of_vector(terms, n, j, plain, map == SOFTMAX, &most, &beside)
         store(high, most)
         store(low, beside)
         for k in range(LANES):
@@ -1275,9 +1292,12 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *b
         sum_one(terms, n, base, NULL, True, False, False, NULL, states)
 
 
-cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, Kept *kept,
                        const States *states) noexcept nogil:
-    sum_one(terms, n, base, NULL, False, False, False, kept, states)
+    if plain:
+        sum_one(terms, n, base, NULL, False, False, False, kept, states)
+    else:
+        sum_one(terms, n, base, NULL, True, False, False, kept, states)
 
 
 cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short, const Base *base,
@@ -1706,16 +1726,16 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
     cdef Base base
     cdef Whole whole
     cdef bint keeps
-    peak_of_row(terms, n, plain, &high, &low)
+    peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low)
     if not fabs(high) < INFINITY:
         return False
     whole.peak = splat(high)
     whole.peak_low = splat(low)
     whole.power = splat(0)
     base = base_of(whole.peak, whole.peak_low, False)
-    keeps = map == SOFTMAX and plain and not base.far
+    keeps = map == SOFTMAX and not base.far
     if keeps:
-        sum_and_keep(terms, n, &base, &kept, &states)
+        sum_and_keep(terms, n, plain, &base, &kept, &states)
     else:
         sum_of_row(terms, n, plain, &base, &states)
     if not fabs(states.high[0]) < INFINITY:
@@ -1739,23 +1759,21 @@ cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const B
     cdef vec down = power_of_whole(base.power - whole.power)
     cdef Whole scaled = whole[0]
     cdef real edge[LANES_BOUND]
-    cdef vec y
+    cdef vec t, y
     cdef Py_ssize_t i = 0, k
     scaled.first = whole.first * down
-    while i + LANES <= n:
-        y = product(load(kept.t + i), load(kept.q + i), &scaled)
-        if not all_set(y >= smallest()):
-            answer_vector(terms, i, LANES, base, whole, edge)
-            y = load(edge)
-        store(out + i, y)
+    while i < n:
+        t = load(kept.t + i)
+        y = product(t, load(kept.q + i), &scaled)
+        if not all_set((y >= smallest()) | (t == splat(0))):
+            y = vector_again(terms, i, n, base, whole)
+        if n - i >= LANES:
+            store(out + i, y)
+        else:
+            store(edge, y)
+            for k in range(n - i):
+                out[i + k] = edge[k]
         i += LANES
-    if i < n:
-        y = product(load(kept.t + i), load(kept.q + i), &scaled)
-        store(edge, y)
-        if not all_set(y >= smallest()):
-            answer_vector(terms, i, n - i, base, whole, edge)
-        for k in range(n - i):
-            out[i + k] = edge[k]
 
 
 cdef inline vec smallest() noexcept nogil:
@@ -1763,12 +1781,12 @@ cdef inline vec smallest() noexcept nogil:
     return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
 
 
-cdef void answer_vector(const Terms *terms, Py_ssize_t i, Py_ssize_t count, const Base *base, const Whole *whole,
-                        real *out) noexcept nogil:
+cdef vec vector_again(const Terms *terms, Py_ssize_t i, Py_ssize_t n, const Base *base, const Whole *whole) noexcept nogil:
     cdef Base lower = base_to_write(base, whole)
-    cdef real x[LANES_BOUND]
-    pad(<const real *> terms.a + i, count, LANES, <real> -INFINITY, x)
-    store(out, one_share(load(x), splat(0), &lower, whole, True, False))
+    cdef Tail tail
+    cdef vec lost
+    cdef vec x = along_or_across(terms, n, i, 0, True, &tail, &lost)
+    return one_share(x, lost, &lower, whole, False, False)
 
 
 cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
@@ -1815,7 +1833,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
         base = &panel.bases[v]
-        peak_of_vector(terms, n, j, plain, &whole.peak, &whole.peak_low)
+        peak_of_vector(terms, n, j, plain, map == SOFTMAX, &whole.peak, &whole.peak_low)
         whole.power = zero
         base[0] = base_of(whole.peak, whole.peak_low, short and map == LOG_SOFTMAX)
         sum_of_vector(terms, n, j, plain, short, base, &states)
@@ -1829,6 +1847,49 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
             settle_logs(&states, j, False, short, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True
+
+
+# --- logarithms of weights
+
+cdef inline dvec log_of_weight(dvec b) noexcept nogil:
+    # bound  0.56 ulp of the logarithm (float32 0.51); 0 gives -inf, inf itself, less than 0 NaN.
+    cdef dvec zero = dsplat(0), infinity = dsplat(INFINITY), result, shift, x = b
+    cdef divec tiny, large, ordinary = (b > zero) & (b < infinity)
+    if REAL_BITS == 32:
+        result = log_coarse(dpick(ordinary, b, dsplat(1)), zero)
+    else:    # the ends of the range are first brought inside
+        tiny = b < dsplat(2.2250738585072014e-308)
+        large = b > dsplat(1e300)
+        x = dpick(tiny, b * dsplat(18014398509481984.0), b)    # 2^54
+        x = dpick(large, b * dsplat(5.551115123125783e-17), x)
+        shift = dpick(tiny, dsplat(-54), dpick(large, dsplat(54), zero))
+        result = log_pair(dpick(ordinary, x, dsplat(1)), zero, shift * dsplat(LN2_HIGH_DOUBLE))
+        result = result + shift * dsplat(LN2_LOW_DOUBLE)
+    result = dpick(ordinary, result, dpick(b == zero, zero - infinity, b))
+    return dpick(b < zero, dsplat(NAN), result)
+
+
+cdef inline void log_vector(real *p) noexcept nogil:
+    cdef vec b = load(p)
+    cdef dvec parts[HALVES_BOUND]
+    cdef int which
+    for which in range(HALVES):
+        parts[which] = log_of_weight(half(b, which))
+    store(p, joined(parts[0], parts[HALVES - 1]))
+
+
+cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
+    cdef real *b = <real *> numbers
+    cdef real edge[LANES_BOUND]
+    cdef Py_ssize_t i = 0, k
+    while i + LANES <= count:
+        log_vector(b + i)
+        i += LANES
+    if i < count:
+        pad(b + i, count - i, LANES, 1, edge)
+        log_vector(edge)
+        for k in range(count - i):
+            b[i + k] = edge[k]
 
 
 # --- finish, transpose ------------------------------------------------------------------------------------
@@ -2006,6 +2067,7 @@ kernels.settle = settle
 kernels.write = write
 kernels.map_block = map_block
 kernels.map_rows = map_rows
+kernels.logs = logs
 kernels.transpose = transpose
 kernels.untranspose = untranspose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)

@@ -406,7 +406,33 @@ INLINE dvec load_double(const real *p) {
 #endif
 
 /* Lanes whose byte is not zero. */
-#if VECTOR_BYTES
+#if VECTOR_BYTES == 64
+INLINE divec dbytes_set(const char *p) {
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)p);
+    return (divec)_mm512_movm_epi64((__mmask8)_mm_test_epi8_mask(bytes, bytes));
+}
+#if REAL_BITS == 64
+INLINE ivec bytes_set(const char *p) { return dbytes_set(p); }
+#else
+INLINE ivec bytes_set(const char *p) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    return (ivec)_mm512_movm_epi32(_mm_test_epi8_mask(bytes, bytes));
+}
+#endif
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+INLINE divec dbytes_set(const char *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return (divec)_mm256_cvtepi8_epi64(_mm_cvtsi32_si128(four)) != (divec){0};
+}
+#if REAL_BITS == 64
+INLINE ivec bytes_set(const char *p) { return dbytes_set(p); }
+#else
+INLINE ivec bytes_set(const char *p) {
+    return (ivec)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)) != (ivec){0};
+}
+#endif
+#elif VECTOR_BYTES
 #define BYTES_SET(name, ivec, lanes)                                      \
     INLINE ivec name(const char *p) {                                     \
         typedef signed char bytes __attribute__((vector_size(lanes)));    \

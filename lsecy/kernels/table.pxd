@@ -81,7 +81,7 @@ cdef struct Kernels:
     #   settle  what the sums give to the answers: first, second and power; for log_softmax True if some rows
     #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
     #   write   the elements, `out_step` apart from row to row
-    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *peak, double *low) noexcept nogil
+    void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *peak, double *low) noexcept nogil
     void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
                 const States *states) noexcept nogil
     bint (*settle)(const States *states, Py_ssize_t count, Map map, bint short, bint apart, const double *peak,
@@ -97,6 +97,8 @@ cdef struct Kernels:
     # answers how many come before it.
     Py_ssize_t (*map_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *out,
                            Py_ssize_t out_step) noexcept nogil
+    # Numbers become their logarithms, NaN below 0.  Where memory ends after `count`, nothing beyond is touched.
+    void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
