@@ -992,17 +992,45 @@ cdef struct Known:
 
 cdef int map_rows(const Problem *problem, Map map, void *out) except -1:
     cdef Py_ssize_t work = problem.n * problem.rows
+    cdef Problem eased
+    cdef void *logs = NULL
     cdef int failed
     if work == 0:
         return 0
+    if problem.take_logs and problem.rows >= 8 and rows_share_weights(problem):
+        logs = malloc(problem.n * (problem.bits // 8))
+        if logs == NULL:
+            raise MemoryError
+        ease(problem, logs, &eased)
+        problem = &eased
     if work <= QUICK:
         failed = share_out(problem, work, True, map, out, NULL)
     else:
         with nogil:
             failed = share_out(problem, work, True, map, out, NULL)
+    free(logs)
     if failed:
         raise MemoryError
     return 0
+
+
+cdef inline bint rows_share_weights(const Problem *problem) noexcept nogil:
+    cdef int k
+    for k in range(problem.kept.count):
+        if problem.kept.b[k] != 0:
+            return False
+    return problem.reduced.count == 1 and problem.inner_b == 0
+
+
+cdef inline void ease(const Problem *problem, void *logs, Problem *eased) noexcept nogil:
+    # The problem with the logarithms of the weights, taken once for all rows.
+    gather_weights(problem, problem.b.data, 0, problem.n, logs)
+    eased[0] = problem[0]
+    eased.take_logs = False
+    eased.b.data = <const char *> logs
+    eased.b.direct = True
+    eased.b.swapped = False
+    eased.reduced.b[0] = problem.bits // 8
 
 
 cdef void map_over(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, void *out) noexcept nogil:
