@@ -9,7 +9,7 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, exp, fabs, isnan, log
+from libc.math cimport INFINITY, NAN, exp, fabs, isnan
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -1086,7 +1086,8 @@ cdef inline void take_peaks(Py_ssize_t width, Known *known) noexcept nogil:
         known.peak[TILE + k] = known.room.low[k] if k < width else 0
 
 
-cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, bint apart, Known *known) noexcept nogil:
+cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, bint apart,
+                             Known *known) noexcept nogil:
     cdef States states = states_of(&known.room)
     cdef Py_ssize_t k = width
     while k % TILE:    # settle works on whole vectors: rows that lack nothing

@@ -107,7 +107,11 @@ def show_powers(name, kind, table):
     powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)]
     rounded = [rounders()[kind](power) for power in powers]
     show(name, kind, rounded)
-    show(f"{name}_REST", kind, [rounders()[kind](power / near - 1) for power, near in zip(powers, rounded, strict=True)])
+    show(
+        f"{name}_REST",
+        kind,
+        [rounders()[kind](power / near - 1) for power, near in zip(powers, rounded, strict=True)],
+    )
     return powers
 
 
@@ -122,7 +126,9 @@ def main():
         print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
         print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
     exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
-    print("\n/* The steps of exponentials by a table: ln2 / 16 and ln2 / 8, without a table ln2, in two full parts. */")
+    print(
+        "\n/* The steps of exponentials by a table: ln2 / 16 and ln2 / 8, without a table ln2, in two full parts. */"
+    )
     for kind, table in (("float", 16), ("float", 8), ("double", 16), ("double", 1)):
         high = rounders()[kind](LN2 / table)
         low = rounders()[kind](LN2 / table - mp.mpf(high))
@@ -140,7 +146,9 @@ def main():
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
-    print("\n/* 1 / c rounded and the logarithm of its reciprocal, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */")
+    print(
+        "\n/* 1 / c rounded and the logarithm of its reciprocal, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */"
+    )
     inverses = [float(mp.mpf(32) / (24 + j) if j < 8 else mp.mpf(16) / (8 + j)) for j in range(16)]
     show("INVERSES", "double", inverses)
     show("INVERSES_LOG", "double", [float(-mp.log(mp.mpf(x))) for x in inverses])

@@ -17,7 +17,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, float_power, log_coarse, log_pair, pair_power, powers_of_two, reduced, table_power, two_sum, vtwo_sum)
+    Powers, double_power, float_power, log_coarse, log_pair, pair_power, powers_of_two, reduced, table_power, two_sum,
+    vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -1383,7 +1384,8 @@ cdef inline void settle_shares(const States *states, Py_ssize_t place, bint alon
     cdef Py_ssize_t k
     if alone:
         high = splat(<real> states.high[place])
-        whole_share(high, splat(<real> ((states.high[place] - <real> states.high[place]) + states.low[place])), base, whole)
+        whole_share(high, splat(<real> ((states.high[place] - <real> states.high[place]) + states.low[place])), base,
+                    whole)
         return
     high = from_doubles(states.high + place)
     store(lows, high)
@@ -1598,7 +1600,8 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
     products.powers.lost = powers.lost
 
 
-cdef inline vec answer_by_products(vec x, const Base *base, const Whole *whole, const Products *products) noexcept nogil:
+cdef inline vec answer_by_products(vec x, const Base *base, const Whole *whole,
+                                   const Products *products) noexcept nogil:
     # one_share, without the multiplications that all elements share.
     cdef vec y, q, k, z
     table_power(at_least(x, base.bottom), splat(0), True, &products.powers, &y, &q, &k, &z)
@@ -1781,7 +1784,8 @@ cdef inline vec smallest() noexcept nogil:
     return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
 
 
-cdef vec vector_again(const Terms *terms, Py_ssize_t i, Py_ssize_t n, const Base *base, const Whole *whole) noexcept nogil:
+cdef vec vector_again(const Terms *terms, Py_ssize_t i, Py_ssize_t n, const Base *base,
+                      const Whole *whole) noexcept nogil:
     cdef Base lower = base_to_write(base, whole)
     cdef Tail tail
     cdef vec lost
