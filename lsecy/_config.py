@@ -1,6 +1,5 @@
 """Which kernels this machine runs, and how the library was built."""
 
-import functools
 import importlib.util
 import os
 
@@ -11,11 +10,14 @@ from lsecy._version import __version__
 _ISAS = ("avx512", "avx2", "neon", "sse2", "scalar")
 _DTYPES = ("float32", "float64")
 _in_use = None
+_found = {}
 
 
-@functools.cache
 def _built(name):
-    return all(importlib.util.find_spec(f"lsecy.kernels.{name}_{dtype}") for dtype in _DTYPES)
+    # What was found once is not looked for again: it takes a look at every folder of the path.
+    if name not in _found:
+        _found[name] = all(importlib.util.find_spec(f"lsecy.kernels.{name}_{dtype}") for dtype in _DTYPES)
+    return _found[name]
 
 
 def available_isas():
