@@ -10,7 +10,7 @@ from lsecy._version import __version__
 _ISAS = ("avx512", "avx2", "neon", "sse2", "scalar")
 _DTYPES = ("float32", "float64")
 _in_use = None
-_found = {}
+_found: dict[str, bool] = {}
 
 
 def _built(name):
