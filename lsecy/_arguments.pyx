@@ -34,11 +34,10 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
     cdef Py_ssize_t size, k
     cdef Call asked
     asked = operands(function, "x", x, b, where, logb, scale, dtype)
+    asked.shape = common_shape(function, "x", asked, strides)
     if b is not None and not asked.general:
-        common_shape(function, "x", asked, strides)    # operands that do not broadcast are the first thing to say
         check_shares(asked)
         asked.problem.logarithmic = asked.problem.take_logs = True
-    asked.shape = common_shape(function, "x", asked, strides)
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
     check_output(asked, out)

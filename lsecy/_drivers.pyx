@@ -384,17 +384,13 @@ cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
         gather(problem, &problem.a, problem.reduced.a, row.a, start, count, buffers.a, 1)
         terms.a = buffers.a
     if problem.b.data != NULL:
-        if problem.take_logs:
-            terms.b_inner = 0 if all_one(problem, &problem.b, problem.reduced.b) else 1
-            gather_weights(problem, row.b, start, count if terms.b_inner else 1, buffers.b)
-            set_weights(problem, terms, buffers.b)
-        elif all_one(problem, &problem.b, problem.reduced.b):
+        terms.b_inner = 0 if all_one(problem, &problem.b, problem.reduced.b) else 1
+        if not problem.take_logs and not terms.b_inner:
             set_weights(problem, terms, row.b)
-            terms.b_inner = 0
-        elif along_memory(problem, &problem.b, problem.reduced.b):
+        elif not problem.take_logs and along_memory(problem, &problem.b, problem.reduced.b):
             set_weights(problem, terms, row.b + start * size)
         else:
-            gather_weights(problem, row.b, start, count, buffers.b)
+            gather_weights(problem, row.b, start, count if terms.b_inner else 1, buffers.b)
             set_weights(problem, terms, buffers.b)
     if problem.mask.data != NULL:
         if all_one(problem, &problem.mask, problem.reduced.mask):

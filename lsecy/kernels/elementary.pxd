@@ -155,7 +155,7 @@ cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:
 
 
 cdef inline dvec exp_tail(dvec r) noexcept nogil:
-    # The same with one more coefficient: relative error 2^-58.
+    # double_tail with one more coefficient: relative error 2^-58.
     cdef dvec s = r * r
     cdef dvec even = ((((dsplat(EXP_PAIR[10]) * s + dsplat(EXP_PAIR[8])) * s + dsplat(EXP_PAIR[6])) * s
                        + dsplat(EXP_PAIR[4])) * s + dsplat(EXP_PAIR[2])) * s + dsplat(EXP_PAIR[0])

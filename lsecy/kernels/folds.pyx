@@ -728,7 +728,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
     near = (dmagnitude(result) < nearest()) & (
         second > dsplat(-110 if REAL_BITS == 32 else -746))
     if dany(near):
-        states = states_in(memory)
+        states = states_in(memory, LANES_BOUND)
         for row in range(LANES_BOUND):
             zeros[row] = 0
         plain = plain_terms(a, a_step)
@@ -1724,7 +1724,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
     cdef double memory[5 * LANES_BOUND]
     cdef real high = 0, low = 0
     cdef bint plain = is_plain(terms)
-    cdef States states = states_in(memory)
+    cdef States states = states_in(memory, LANES_BOUND)
     cdef Kept kept
     cdef Base base
     cdef Whole whole
@@ -1804,13 +1804,14 @@ cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_
     return count
 
 
-cdef inline States states_in(double *memory) noexcept nogil:
+cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
+    # Five arrays of `room` numbers.
     cdef States states
     states.shift = memory
-    states.high = memory + LANES_BOUND
-    states.low = memory + 2 * LANES_BOUND
-    states.rest = memory + 3 * LANES_BOUND
-    states.size = memory + 4 * LANES_BOUND
+    states.high = memory + room
+    states.low = memory + 2 * room
+    states.rest = memory + 3 * room
+    states.size = memory + 4 * room
     return states
 
 
@@ -1824,15 +1825,10 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef Panel panel
     cdef Whole *whole
     cdef Base *base
-    cdef States states
+    cdef States states = states_in(memory, TILE)
     cdef Py_ssize_t v, j
     if width == 0:
         return row_in_one(terms, n, map, out)
-    states.shift = memory
-    states.high = memory + TILE
-    states.low = memory + 2 * TILE
-    states.rest = memory + 3 * TILE
-    states.size = memory + 4 * TILE
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
