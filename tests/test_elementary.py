@@ -5,7 +5,7 @@ import importlib
 import mpmath
 import numpy as np
 import pytest
-from bounds import ELEMENTARY
+from bounds import ELEMENTARY, PER_X
 
 
 def kernels(isa, dtype):
@@ -17,10 +17,12 @@ def exact(function, *columns):
         return [function(*map(mpmath.mpf, map(float, row))) for row in zip(*columns, strict=True)]
 
 
-def worst_ulp(got, true, dtype):
+def ulps(got, true, dtype):
     units = [float(np.spacing(dtype.type(abs(float(value))))) for value in true]
     with mpmath.workdps(60):
-        return max(float(abs(mpmath.mpf(float(g)) - t) / u) for g, t, u in zip(got, true, units, strict=True))
+        return np.array(
+            [float(abs(mpmath.mpf(float(g)) - t) / u) for g, t, u in zip(got, true, units, strict=True)]
+        )
 
 
 def test_exp_stays_within_its_bound(isa, dtype):
@@ -30,7 +32,11 @@ def test_exp_stays_within_its_bound(isa, dtype):
     )
     out = np.empty_like(x)
     kernels(isa, dtype).exp_terms(x, out)
-    assert worst_ulp(out, exact(mpmath.exp, x), dtype) <= ELEMENTARY["exp", dtype.name]
+    errors = ulps(out, exact(mpmath.exp, x), dtype)
+    if isa == "avx512" and dtype == np.float32:
+        assert (errors <= ELEMENTARY["exp by table", "float32"] + PER_X * abs(x)).all()
+    else:
+        assert errors.max() <= ELEMENTARY["exp", dtype.name]
 
 
 def test_the_pair_of_exp_stays_within_its_bound(isa, dtype):
@@ -52,7 +58,7 @@ def test_log_stays_within_its_bound(isa, dtype):
     out = np.empty_like(high)
     kernels(isa, dtype).log_pair_sum(high, low, np.zeros_like(high), out)
     true = exact(lambda h, lo: mpmath.log(h + lo), high, low)
-    assert worst_ulp(out, true, np.dtype("float64")) <= ELEMENTARY["log_pair"]
+    assert ulps(out, true, np.dtype("float64")).max() <= ELEMENTARY["log_pair"]
 
 
 @pytest.mark.parametrize(("x", "answer"), [(-np.inf, 0.0), (-1e30, 0.0), (0.0, 1.0)])

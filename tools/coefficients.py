@@ -77,6 +77,16 @@ def exp_set(name, kind, reach, degree):
     show(name, kind, tail)
 
 
+def short_set(name, kind, reach):
+    """exp(r) - 1 over r by a line.  With the factor r the error is next to the Chebyshev polynomial of degree 3."""
+    wide = reach * mp.sqrt(1.5)  # its two nodes of degree 1 are those of degree 3 beside 0
+    tail = [rounders()[kind](c) for c in interpolate(lambda r: mp.expm1(r) / r, -wide, wide, 1)]
+    error = worst(lambda r: (1 + r * polynomial(tail, r)) / mp.exp(r) - 1, -reach, reach)
+    size = mp.nstr(mp.log(error, 2), 4)
+    print(f"\n/* exp(r) = 1 + r Q(r), |r| <= {mp.nstr(reach, 6)}: relative error 2^{size} */")
+    show(name, kind, tail)
+
+
 def log_set(name, degree):
     high = mp.mpf("0.02944")  # of ((sqrt(2) - 1) / (sqrt(2) + 1))^2
     tail = [float(c) for c in interpolate(log_tail, mp.mpf(0), high, degree)]
@@ -135,6 +145,7 @@ def main():
         suffix = "f" if kind == "float" else ""
         print(f"#define STEP_HIGH_{kind.upper()}_{table} {high.hex()}{suffix}")
         print(f"#define STEP_LOW_{kind.upper()}_{table} {low.hex()}{suffix}")
+    short_set("EXP_FLOAT_32", "float", LN2 / 64)
     exp_set("EXP_FLOAT_16", "float", LN2 / 32, 1)
     exp_set("EXP_FLOAT_8", "float", LN2 / 16, 2)
     exp_set("EXP_COARSE_16", "double", LN2 / 32, 2)
@@ -155,9 +166,10 @@ def main():
     print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")
     powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])
-    print("\n/* The same for float, and 2^(j / 8) */")
+    print("\n/* The same for float, 2^(j / 8) and 2^(j / 32) */")
     show_powers("FLOAT_SIXTEENTHS", "float", 16)
     show_powers("FLOAT_EIGHTHS", "float", 8)
+    show("FLOAT_THIRTYSECONDS", "float", [to_float(mp.mpf(2) ** (mp.mpf(j) / 32)) for j in range(32)])
     print("\n#endif")
 
 

@@ -219,7 +219,7 @@ INLINE vec term_of_power(vec x, vec k) {
  * with it, z, has k and the exponent's bias in its low bits: a shift makes the power of two.  x must
  * be brought into a range, beyond whose ends exp is exactly 0 (k = -127 makes a power of 0; double
  * -1023) or infinite. */
-#define FLOAT_ROUNDING (REGISTER_TABLE ? 0x1.8p19f : 0x1.8p23f + 127)
+#define FLOAT_ROUNDING (REGISTER_TABLE ? 0x1.8p18f : 0x1.8p23f + 127)
 #define COARSE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52) /* without the bias, for dterm_of_float */
 #define DOUBLE_ROUNDING (REGISTER_TABLE ? 0x1.8p48 : 0x1.8p52 + 1023) /* with a table, z counts in 16ths */
 #if VECTOR_BYTES == 64
@@ -494,6 +494,13 @@ INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) {
     *mantissa = (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)-*exponent);
     *place = dfrom_bits(shifted >> 48);
 }
+#if REAL_BITS == 32
+INLINE vec lookup_32(const float *table, vec z) { /* the low five bits */
+    return (vec)_mm512_permutex2var_ps(_mm512_loadu_ps(table), (__m512i)z, _mm512_loadu_ps(table + 16));
+}
+#else
+INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
+#endif
 INLINE dvec lookup(const double *table, dvec z) {
     return (dvec)_mm512_permutex2var_pd(_mm512_loadu_pd(table), (__m512i)z, _mm512_loadu_pd(table + 8));
 }
@@ -501,6 +508,7 @@ INLINE dvec lookup(const double *table, dvec z) {
 #define REGISTER_TABLE 0
 INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) { *mantissa = *exponent = *place = x; }
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
+INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
 
 /* Exponentials by a table: 2^(j / TABLE) for j the low bits of z, as many as one instruction looks up; where

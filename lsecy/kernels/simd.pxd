@@ -66,6 +66,7 @@ cdef extern from "simd.h" nogil:
     dvec as_float(dvec x)
     vec joined(dvec first, dvec second)
     dvec lookup(const double *table, dvec z)
+    vec lookup_32(const float *table, vec z)
     void prefetch(const void *p)
     vec evens(vec a, vec b)
     vec odds(vec a, vec b)
@@ -89,12 +90,14 @@ cdef extern from "coefficients.h" nogil:
     const double LOG_NEAR[5]
     const double INVERSES[16]
     const double INVERSES_LOG[16]
+    const float EXP_FLOAT_32[2]
     const float EXP_FLOAT_16[2]
     const float EXP_FLOAT_8[3]
     const double SIXTEENTHS[16]
     const double SIXTEENTHS_LOW[16]
     const float FLOAT_SIXTEENTHS[16]
     const float FLOAT_SIXTEENTHS_REST[16]
+    const float FLOAT_THIRTYSECONDS[32]
     const float FLOAT_EIGHTHS[8]
     const float FLOAT_EIGHTHS_REST[8]
     const double SIXTEENTHS_REST[16]
