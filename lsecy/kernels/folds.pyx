@@ -657,7 +657,8 @@ cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care 
 #
 # A whole row is at hand, so its largest term is known before the first exponential: no guess, no
 # second look for want of a shift, and no state, for a short row is never merged.
-#     float32  in double, by the largest term itself: the sum lies in [1, n]
+#     float32  in double, by the largest term itself: the sum lies in [1, n].  Most rows never come here:
+#              see "a first look at short rows of float32".
 #     float64  by the multiple of 32 under the largest term, which leaves a - shift exact.  A term's
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
 
@@ -801,9 +802,8 @@ cdef inline void short_panel(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_
             mend(a + j, a_step, n, value + j)
 
 
-cdef void short_columns(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
-                        double *value) noexcept nogil:
-    cdef const real *a = <const real *> start
+cdef void careful_columns(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                          double *value) noexcept nogil:
     if n <= 2:
         short_panel(a, a_step, n, width, 2, True, value)
     elif n <= 4:
@@ -814,9 +814,8 @@ cdef void short_columns(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_s
         short_panel(a, a_step, n, width, 8, False, value)
 
 
-cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
+cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
     # The same for one row, lanes along n.
-    cdef const real *a = <const real *> start
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef double highs[LANES_BOUND]
@@ -1847,6 +1846,121 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
             settle_logs(&states, j, False, short, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True
+
+
+# --- a first look at short rows of float32 ----------------------------------------------------------------
+#
+# The terms of softmax, with all lanes of float and their sums in two parts, leave an error of 2^-28 in the
+# logarithm: half an ulp of an answer of 1/8.  Only answers nearer to zero, and rows with what is infinite
+# or NaN, are computed in double.  Two elements are never better off: too many answers are near zero.
+
+cdef inline divec first_answer(dvec high, dvec low, dvec power, dvec shift, double *value) noexcept nogil:
+    # Answers of DLANES rows, and which of them may stay: the peak's own term is at least 1 / sqrt2, and the low
+    # part is NaN where any term is.
+    cdef dvec total = high + low
+    cdef dvec result = log_coarse(total, power * dsplat(0.6931471805599453) + shift)
+    dstore(value, result)
+    return (total >= dsplat(0.5)) & (dmagnitude(result) >= dsplat(0.125))
+
+
+cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                            double *value) noexcept nogil:
+    cdef real highs[TILE]
+    cdef real lows[TILE]
+    cdef real powers[TILE]
+    cdef real shifts[TILE]
+    cdef double again[LANES_BOUND]
+    cdef Terms terms = plain_terms(a, a_step)
+    cdef vec most, beside, high, low
+    cdef divec fine[TILE]
+    cdef divec all_fine = dsplat(0) == dsplat(0)
+    cdef Base base
+    cdef Py_ssize_t v, j
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        peak_of_vector(&terms, n, j, True, True, &most, &beside)
+        base = base_of(most, beside, False)
+        if base.far:
+            sum_short(&terms, n, j, &base, False, True, &high, &low)
+        else:
+            sum_short(&terms, n, j, &base, False, False, &high, &low)
+        store(highs + j, high)
+        store(lows + j, low)
+        store(powers + j, base.power)
+        store(shifts + j, base.shift)
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        fine[v] = first_answer(load_double(highs + j), load_double(lows + j), load_double(powers + j),
+                               load_double(shifts + j), value + j)
+        all_fine = all_fine & fine[v]
+    if dall(all_fine):
+        return
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        if not dall(fine[v]):
+            careful_columns(a + j, a_step, n, DLANES, again)
+            dstore(value + j, dpick(fine[v], dload(value + j), dload(again)))
+
+
+cdef void short_columns(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                        double *value) noexcept nogil:
+    if REAL_BITS == 64 or n <= 2:
+        careful_columns(<const real *> a, a_step, n, width, value)
+    elif n == 4:
+        first_look(<const real *> a, a_step, 4, width, value)
+    else:
+        first_look(<const real *> a, a_step, n, width, value)
+
+
+cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:
+    # The sum as `sum_short` has it: trees of eight, one after the other.
+    cdef real total = 0
+    cdef Py_ssize_t i = 0
+    while i < n:
+        total = total + (((parts[i] + parts[i + 1]) + (parts[i + 2] + parts[i + 3]))
+                         + ((parts[i + 4] + parts[i + 5]) + (parts[i + 6] + parts[i + 7])))
+        i += TREE
+    return total
+
+
+cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
+    # The same for one row, lanes along n.
+    cdef const real *a = <const real *> start
+    cdef real padded[SHORT_ROW + SPREAD]
+    cdef real highs[SHORT_ROW + SPREAD]
+    cdef real lows[SHORT_ROW + SPREAD]
+    cdef Powers powers = powers_of_two()
+    cdef double value[LANES_BOUND]
+    cdef vec most = splat(<real> -INFINITY), x, lost, t, q, k, z, h
+    cdef divec fine
+    cdef Base base
+    cdef Py_ssize_t i = 0
+    if REAL_BITS == 64 or n <= 2:
+        return careful_row(a, n)
+    pad(a, n, (n + SPREAD - 1) // SPREAD * SPREAD, <real> -INFINITY, padded)
+    while i < n:
+        most = at_least(most, load(padded + i))
+        i += LANES
+    base = base_of(splat(largest_of(most)), splat(0), False)
+    i = 0
+    while i < n:
+        lost = splat(0)
+        x = difference(load(padded + i), &base, False, base.far, &lost)
+        table_power(at_least(x, base.bottom), lost, False, &powers, &t, &q, &k, &z)
+        t = normal_at(t, z, k, base.power)
+        h = on_sum_grid(t)
+        store(highs + i, h)
+        store(lows + i, t * q + (t - h))
+        i += LANES
+    while i < n + TREE:
+        store(highs + i, splat(0))
+        store(lows + i, splat(0))
+        i += LANES
+    for i in range(n, (n + TREE - 1) // TREE * TREE):
+        highs[i] = lows[i] = 0
+    fine = first_answer(dsplat(in_order(highs, n)), dsplat(in_order(lows, n)), dsplat(lane(base.power, 0)),
+                        dsplat(lane(base.shift, 0)), value)
+    return value[0] if dall(fine) else careful_row(a, n)
 
 
 # --- logarithms of weights
