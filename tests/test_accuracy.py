@@ -127,6 +127,25 @@ def test_pairs_stay_within_the_bound(isa, dtype, rng):
     assert max(errors) <= BOUNDS["logsumexp", dtype.name]
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 8, 15, 16, 17, 33, 48])
+def test_short_rows_stay_within_the_bound_at_every_limit(isa, dtype, n, rng):
+    """Answers about those at which a row is looked at again, and peaks about those that are subtracted."""
+    answers = np.concatenate(
+        [rng.uniform(-0.6, 0.6, 24), rng.uniform(-60, 60, 12), rng.uniform(-900, 900, 12)]
+    )
+    a = rng.normal(0, 1, (answers.size, n)) * rng.choice([0, 1e-3, 1, 8], (answers.size, 1))
+    a += (answers - np.log(np.exp(a).sum(axis=1)))[:, None]
+    a = np.concatenate([a, np.full((4, n), [[48.0], [-48], [512], [-512]])]).astype(dtype)
+    rows, columns = lsecy.logsumexp(a, axis=1), lsecy.logsumexp(a.T.copy(), axis=0)
+    assert rows.tobytes() == columns.tobytes() == np.array([lsecy.logsumexp(row) for row in a]).tobytes()
+    for got, row in zip(rows, a, strict=True):
+        true = exact.logsumexp(row)
+        if ill(true, row, None):
+            assert in_eps(got, true, row, None) <= BOUNDS["ill-conditioned", dtype.name]
+        else:
+            assert in_ulp(got, true, row, None) <= BOUNDS["logsumexp", dtype.name]
+
+
 def test_ten_million_equal_terms_do_not_drift(isa, dtype):
     a = np.full(10_000_001, 1.5, dtype)
     true = exact.contract([1.5], [float(a.size)])

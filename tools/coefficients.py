@@ -113,6 +113,14 @@ def log1p_set(name, reach, degree):
     show(name, "double", tail)
 
 
+def below_set(name, reach, degree):
+    tail = [float(-c * (-1) ** k) for k, c in enumerate(interpolate(log1p_tail, -reach, reach, degree))]
+    error = worst(lambda u: u + u**2 * polynomial(tail, u) + mp.log1p(-u), -reach, reach)
+    size = mp.nstr(mp.log(error, 2), 4)
+    print(f"\n/* -log(1 - u) = u + u^2 Q(u), |u| <= {mp.nstr(reach, 6)}: absolute error 2^{size} */")
+    show(name, "double", tail)
+
+
 def show_powers(name, kind, table):
     powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)]
     rounded = [rounders()[kind](power) for power in powers]
@@ -135,6 +143,8 @@ def main():
         suffix = "f" if kind == "float" else ""
         print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
         print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
+    print("/* float(ln 2) / ln 2 - 1 */")
+    print(f"#define LN2_EXCESS {float(mp.mpf(to_float(LN2)) / LN2 - 1).hex()}")
     exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
     print(
         "\n/* The steps of exponentials by a table: ln2 / 16 and ln2 / 8, without a table ln2, in two full parts. */"
@@ -157,12 +167,15 @@ def main():
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
+    below_set("LOG_BELOW", mp.mpf(1) / 32, 7)
     print(
-        "\n/* 1 / c rounded and the logarithm of its reciprocal, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */"
+        "\n/* 1 / c rounded and the logarithm of its reciprocal in two parts, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */"
     )
     inverses = [float(mp.mpf(32) / (24 + j) if j < 8 else mp.mpf(16) / (8 + j)) for j in range(16)]
     show("INVERSES", "double", inverses)
-    show("INVERSES_LOG", "double", [float(-mp.log(mp.mpf(x))) for x in inverses])
+    logs = [-mp.log(mp.mpf(x)) for x in inverses]
+    show("INVERSES_LOG", "double", [float(x) for x in logs])
+    show("INVERSES_LOG_LOW", "double", [float(x - mp.mpf(float(x))) for x in logs])
     print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")
     powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])

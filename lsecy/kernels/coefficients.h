@@ -8,6 +8,8 @@
 #define LN2_LOW_FLOAT -0x1.e8082e0000000p-16f
 #define LN2_HIGH_DOUBLE 0x1.62e42fefa0000p-1
 #define LN2_LOW_DOUBLE 0x1.cf79abc9e3b3ap-40
+/* float(ln 2) / ln 2 - 1 */
+#define LN2_EXCESS 0x1.79a8dc2f503a2p-29
 
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.346574: relative error 2^-26.63 */
 static const float EXP_FLOAT[] = {0x1.0000000000000p-1f, 0x1.5554de0000000p-3f, 0x1.55551a0000000p-5f, 0x1.120b620000000p-7f, 0x1.6d10fc0000000p-10f};
@@ -58,9 +60,13 @@ static const double LOG_PAIR[] = {0x1.5555555555555p-1, 0x1.9999999999998p-2, 0x
 /* log(1 + r) = r + r^2 P(r), |r| <= 0.03125: absolute error 2^-41.78 */
 static const double LOG_NEAR[] = {-0x1.0000000000000p-1, 0x1.5555527935b30p-2, -0x1.fffffafebfbd4p-3, 0x1.99f5191afadcap-3, -0x1.55a5655875f2ap-3};
 
-/* 1 / c rounded and the logarithm of its reciprocal, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */
+/* -log(1 - u) = u + u^2 Q(u), |u| <= 0.03125: absolute error 2^-60.28 */
+static const double LOG_BELOW[] = {0x1.ffffffffffff3p-2, 0x1.555555555554ap-2, 0x1.0000000066907p-2, 0x1.9999999a5415cp-3, 0x1.5555454f53a61p-3, 0x1.24923a9363f54p-3, 0x1.006683c32b3a0p-3, 0x1.c7d6d6880307cp-4};
+
+/* 1 / c rounded and the logarithm of its reciprocal in two parts, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */
 static const double INVERSES[] = {0x1.5555555555555p+0, 0x1.47ae147ae147bp+0, 0x1.3b13b13b13b14p+0, 0x1.2f684bda12f68p+0, 0x1.2492492492492p+0, 0x1.1a7b9611a7b96p+0, 0x1.1111111111111p+0, 0x1.0842108421084p+0, 0x1.0000000000000p+0, 0x1.e1e1e1e1e1e1ep-1, 0x1.c71c71c71c71cp-1, 0x1.af286bca1af28p-1, 0x1.999999999999ap-1, 0x1.8618618618618p-1, 0x1.745d1745d1746p-1, 0x1.642c8590b2164p-1};
 static const double INVERSES_LOG[] = {-0x1.269621134db91p-2, -0x1.f991c6cb3b37ap-3, -0x1.a93ed3c8ad9e5p-3, -0x1.5bf406b543db0p-3, -0x1.1178e8227e47ap-3, -0x1.9335e5d594988p-4, -0x1.08598b59e3a06p-4, -0x1.0415d89e74440p-5, 0x0.0p+0, 0x1.f0a30c01162a8p-5, 0x1.e27076e2af2eap-4, 0x1.5ff3070a793d6p-3, 0x1.c8ff7c79a9a20p-3, 0x1.1675cababa60fp-2, 0x1.4618bc21c5ec2p-2, 0x1.739d7f6bbd007p-2};
+static const double INVERSES_LOG_LOW[] = {-0x1.e0efadd9db02ap-56, -0x1.ecca0cdf30143p-58, -0x1.bcafa9de97202p-57, 0x1.1f5b44c0df7f7p-61, 0x1.0e63a5f01c693p-58, 0x1.478a85704ccb7p-58, 0x1.dd7009902bf32p-58, -0x1.c05cf1d753621p-59, 0x0.0p+0, 0x1.85f325c5bbacdp-59, -0x1.61578001e015ap-60, -0x1.bc60efafc6f6cp-58, -0x1.4f689f8434011p-57, 0x1.ce63eab883727p-61, -0x1.7a42642661c62p-61, 0x1.ce24c53fad3f0p-58};
 
 /* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */
 static const double SIXTEENTHS[] = {0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0, 0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};

@@ -81,15 +81,18 @@ cdef inline dvec double_tail(dvec r) noexcept nogil:
                   + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
 
 
-cdef inline vec table_tail(vec r) noexcept nogil:
-    # (exp(r) - 1 - r) / r^2 for |r| <= ln2 / (2 TABLE), in the element type.
+cdef inline vec table_tail(vec r, bint closer) noexcept nogil:
+    # (exp(r) - 1 - r) / r^2 for |r| <= ln2 / (2 TABLE), in the element type; `closer`: right to 2^-54 of itself.
     cdef dvec q, x
     if REAL_BITS == 32 and TABLE == 16:
         return splat(EXP_FLOAT_16[1]) * r + splat(EXP_FLOAT_16[0])
     if REAL_BITS == 32:
         return (splat(EXP_FLOAT_8[2]) * r + splat(EXP_FLOAT_8[1])) * r + splat(EXP_FLOAT_8[0])
     x = half(r, 0)
-    if TABLE == 16:
+    if TABLE == 16 and closer:
+        q = ((((dsplat(EXP_PAIR_16[5]) * x + dsplat(EXP_PAIR_16[4])) * x + dsplat(EXP_PAIR_16[3])) * x
+              + dsplat(EXP_PAIR_16[2])) * x + dsplat(EXP_PAIR_16[1])) * x + dsplat(EXP_PAIR_16[0])
+    elif TABLE == 16:
         q = (((dsplat(EXP_DOUBLE_16[4]) * x + dsplat(EXP_DOUBLE_16[3])) * x + dsplat(EXP_DOUBLE_16[2])) * x
              + dsplat(EXP_DOUBLE_16[1])) * x + dsplat(EXP_DOUBLE_16[0])
     else:
@@ -135,7 +138,7 @@ cdef inline void table_power(vec x, vec lost, bint exact, const Powers *powers, 
         rest = (near - r) - k[0] * splat(STEP_LOW)
         if not exact:
             rest = rest + lost
-        w = (r * r) * table_tail(r)
+        w = (r * r) * table_tail(r, False)
         w = w + (rest * (r + w) + rest)
         near = r + w
         one = splat(1) + near
@@ -147,7 +150,7 @@ cdef inline void table_power(vec x, vec lost, bint exact, const Powers *powers, 
     if not exact:
         rest = rest + lost
     r = r + rest
-    q[0] = (r * r) * table_tail(r) + r
+    q[0] = (r * r) * table_tail(r, False) + r
 
 
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:
@@ -247,3 +250,29 @@ cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     two_sum(shift, e * dsplat(LN2_HIGH_DOUBLE), &total, &error)
     two_sum(total, s + s, &total, &more)
     return total + ((error + more) + tail)
+
+
+cdef inline dvec log_near(dvec high, dvec low, dvec shift) noexcept nogil:
+    # shift + log(high + low) as log_pair has it, where the shift is 0 or so large that the logarithm's last bits
+    # are nothing beside it: only with a register table.
+    #     high = 2^e m;   u = 1 - m / c for the c next to m of 16;   log m = log c - (u + u^2 Q(u))
+    # bound  2^-57 beside the rounding of the sum.
+    cdef dvec m, e, place, inverse, u, z, tail, total, sum, error
+    dsplit_near(high, &m, &e, &place)
+    inverse = lookup(INVERSES, place)
+    u = residual(dsplat(1), m, inverse)
+    low = dunscale(low, e) * inverse
+    z = u * u
+    tail = (((dsplat(LOG_BELOW[6]) * z + dsplat(LOG_BELOW[4])) * z + dsplat(LOG_BELOW[2])) * z
+            + dsplat(LOG_BELOW[0])) + u * (
+                ((dsplat(LOG_BELOW[7]) * z + dsplat(LOG_BELOW[5])) * z + dsplat(LOG_BELOW[3])) * z
+                + dsplat(LOG_BELOW[1]))
+    tail = (low * u + low) - z * tail
+    tail = tail + (e * dsplat(LN2_LOW_DOUBLE) + lookup(INVERSES_LOG_LOW, place))
+    # Each summand is larger than the next, or 0.
+    sum = e * dsplat(LN2_HIGH_DOUBLE)
+    total = sum + lookup(INVERSES_LOG, place)
+    error = (sum - total) + lookup(INVERSES_LOG, place)
+    sum = total - u
+    error = error + ((total - sum) - u)
+    return shift + (sum + (error + tail))

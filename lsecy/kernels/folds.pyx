@@ -17,8 +17,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, float_power, log_coarse, log_pair, pair_power, powers_of_two, reduced, table_power, two_sum,
-    vtwo_sum)
+    Powers, double_power, float_power, log_coarse, log_near, log_pair, pair_power, powers_of_two, reduced, table_power,
+    table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -1848,50 +1848,112 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     return True
 
 
-# --- a first look at short rows of float32 ----------------------------------------------------------------
+# --- a first look at short rows -----------------------------------------------------------------------------
 #
-# The terms of softmax, with all lanes of float and their sums in two parts, leave an error of 2^-28 in the
-# logarithm: half an ulp of an answer of 1/8.  Only answers nearer to zero, and rows with what is infinite
-# or NaN, are computed in double.  Two elements are never better off: too many answers are near zero.
+# Where exponentials come from a register table, as those of softmax do: t (1 + q), added in two parts, of which
+# the first has no error.  That leaves 2^-28 (double 2^-56) in the logarithm, less than half an ulp of an answer
+# of 1/4.  Only answers nearer to zero, and rows with what is infinite or NaN, are looked at with more care.
+# No term is scaled: a peak beyond e^48 (double e^512) is subtracted from its row, which costs nothing that an
+# answer of that size could show.
+#
+# Order of the sums: element k at position k mod 4, the four joined by halving.
 
-cdef inline divec first_answer(dvec high, dvec low, dvec power, dvec shift, double *value) noexcept nogil:
-    # Answers of DLANES rows, and which of them may stay: the peak's own term is at least 1 / sqrt2, and the low
-    # part is NaN where any term is.
-    cdef dvec total = high + low
-    cdef dvec result = log_coarse(total, power * dsplat(0.6931471805599453) + shift)
+cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
+    # Too many answers of two elements are near zero.
+    return REGISTER_TABLE and n > 2
+
+
+cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogil:
+    # exp(x): what the grid holds of t, and the rest.
+    # float's ln2 is right to 2^-28.4, so that all exponents come out a little too small, by as large a part of
+    # themselves: `first_answer` makes good for it.
+    cdef Powers powers = powers_of_two()
+    cdef vec y = at_least(x, splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
+    cdef vec rounding = splat(<real> (WHOLE_NUMBERS / 16))
+    cdef vec z = y * splat(<real> 1.4426950408889634) + rounding
+    cdef vec k = z - rounding
+    cdef vec r = vresidual(y, k, splat(<real> 0.6931471805599453))
+    cdef vec t
+    if REAL_BITS == 64:
+        r = r - k * splat(<real> 2.3190468138462996e-17)
+    r = r + vlookup(powers.lost, z)
+    t = scaled(vlookup(powers.rounded, z), k)
+    high[0] = (t + grid) - grid
+    low[0] = t * ((r * r) * table_tail(r, True) + r) + (t - high[0])
+
+
+cdef inline vec first_grid(vec peak) noexcept nogil:
+    # Adding and removing it rounds to multiples of 2^-14 (double 2^-44) times the power of two next to exp(peak).
+    return power_of_whole(nearest_whole(peak * splat(<real> 1.4426950408889634))) * splat(
+        <real> (768.0 if REAL_BITS == 32 else 384.0))
+
+
+cdef inline vec first_shift(vec peak) noexcept nogil:
+    return pick(magnitude(peak) < splat(<real> (48.0 if REAL_BITS == 32 else 512.0)), splat(0), peak)
+
+
+cdef inline divec first_answer(const real *high, const real *low, const real *peak, const real *shift,
+                               double *value) noexcept nogil:
+    # Answers of DLANES rows, and which of them may stay.
+    cdef dvec first = load_double(high), second = load_double(low), moved = load_double(shift)
+    cdef dvec total = first + second, result
+    if REAL_BITS == 64:
+        result = log_near(total, (first - total) + second, moved)
+    else:    # ln2 / float(ln2) - 1, for most of the sum lies next to the peak
+        result = log_coarse(total, (load_double(peak) - moved) * dsplat(LN2_EXCESS) + moved)
     dstore(value, result)
-    return (total >= dsplat(0.5)) & (dmagnitude(result) >= dsplat(0.125))
+    return dmagnitude(result) >= dsplat(0.25)
+
+
+cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint far, vec shift, vec grid,
+                           vec *high, vec *low) noexcept nogil:
+    cdef vec highs[4]
+    cdef vec lows[4]
+    cdef vec x, h, l
+    cdef Py_ssize_t row
+    for row in range(4):
+        highs[row] = lows[row] = splat(0)
+    for row in range(n):
+        x = load(a + row * a_step)
+        first_parts(x - shift if far else x, grid, &h, &l)
+        if row < 4:
+            highs[row] = h
+            lows[row] = l
+        else:
+            highs[row & 3] = highs[row & 3] + h
+            lows[row & 3] = lows[row & 3] + l
+    high[0] = (highs[0] + highs[1]) + (highs[2] + highs[3])
+    low[0] = (lows[0] + lows[1]) + (lows[2] + lows[3])
 
 
 cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                             double *value) noexcept nogil:
     cdef real highs[TILE]
     cdef real lows[TILE]
-    cdef real powers[TILE]
+    cdef real peaks[TILE]
     cdef real shifts[TILE]
     cdef double again[LANES_BOUND]
-    cdef Terms terms = plain_terms(a, a_step)
-    cdef vec most, beside, high, low
+    cdef vec peak, shift, high, low
     cdef divec fine[TILE]
     cdef divec all_fine = dsplat(0) == dsplat(0)
-    cdef Base base
-    cdef Py_ssize_t v, j
+    cdef Py_ssize_t v, j, row
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
-        peak_of_vector(&terms, n, j, True, True, &most, &beside)
-        base = base_of(most, beside, False)
-        if base.far:
-            sum_short(&terms, n, j, &base, False, True, &high, &low)
+        peak = load(a + j)
+        for row in range(1, n):
+            peak = at_least(load(a + row * a_step + j), peak)
+        shift = first_shift(peak)
+        if all_set(shift == splat(0)):
+            first_sum(a + j, a_step, n, False, shift, first_grid(peak), &high, &low)
         else:
-            sum_short(&terms, n, j, &base, False, False, &high, &low)
+            first_sum(a + j, a_step, n, True, shift, first_grid(peak - shift), &high, &low)
         store(highs + j, high)
         store(lows + j, low)
-        store(powers + j, base.power)
-        store(shifts + j, base.shift)
+        store(peaks + j, peak)
+        store(shifts + j, shift)
     for v in range((width + DLANES - 1) // DLANES):
         j = column_of(v, DLANES, width)
-        fine[v] = first_answer(load_double(highs + j), load_double(lows + j), load_double(powers + j),
-                               load_double(shifts + j), value + j)
+        fine[v] = first_answer(highs + j, lows + j, peaks + j, shifts + j, value + j)
         all_fine = all_fine & fine[v]
     if dall(all_fine):
         return
@@ -1904,23 +1966,27 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
 
 cdef void short_columns(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                         double *value) noexcept nogil:
-    if REAL_BITS == 64 or n <= 2:
+    if not has_first_look(n):
         careful_columns(<const real *> a, a_step, n, width, value)
     elif n == 4:
         first_look(<const real *> a, a_step, 4, width, value)
+    elif n == 8:
+        first_look(<const real *> a, a_step, 8, width, value)
     else:
         first_look(<const real *> a, a_step, n, width, value)
 
 
 cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:
-    # The sum as `sum_short` has it: trees of eight, one after the other.
-    cdef real total = 0
-    cdef Py_ssize_t i = 0
+    # The sum as `first_sum` has it, of parts that are followed by zeros.
+    cdef real totals[4]
+    cdef Py_ssize_t i = 4, p
+    for p in range(4):
+        totals[p] = parts[p]
     while i < n:
-        total = total + (((parts[i] + parts[i + 1]) + (parts[i + 2] + parts[i + 3]))
-                         + ((parts[i + 4] + parts[i + 5]) + (parts[i + 6] + parts[i + 7])))
-        i += TREE
-    return total
+        for p in range(4):
+            totals[p] = totals[p] + parts[i + p]
+        i += 4
+    return (totals[0] + totals[1]) + (totals[2] + totals[3])
 
 
 cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
@@ -1929,37 +1995,33 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     cdef real padded[SHORT_ROW + SPREAD]
     cdef real highs[SHORT_ROW + SPREAD]
     cdef real lows[SHORT_ROW + SPREAD]
-    cdef Powers powers = powers_of_two()
+    cdef real sums[4][LANES_BOUND]
     cdef double value[LANES_BOUND]
-    cdef vec most = splat(<real> -INFINITY), x, lost, t, q, k, z, h
+    cdef vec peak = splat(<real> -INFINITY), shift, grid, high, low
     cdef divec fine
-    cdef Base base
     cdef Py_ssize_t i = 0
-    if REAL_BITS == 64 or n <= 2:
+    if not has_first_look(n):
         return careful_row(a, n)
     pad(a, n, (n + SPREAD - 1) // SPREAD * SPREAD, <real> -INFINITY, padded)
     while i < n:
-        most = at_least(most, load(padded + i))
+        peak = at_least(load(padded + i), peak)
         i += LANES
-    base = base_of(splat(largest_of(most)), splat(0), False)
+    peak = splat(largest_of(peak))
+    shift = first_shift(peak)
+    grid = first_grid(peak - shift)
     i = 0
     while i < n:
-        lost = splat(0)
-        x = difference(load(padded + i), &base, False, base.far, &lost)
-        table_power(at_least(x, base.bottom), lost, False, &powers, &t, &q, &k, &z)
-        t = normal_at(t, z, k, base.power)
-        h = on_sum_grid(t)
-        store(highs + i, h)
-        store(lows + i, t * q + (t - h))
+        first_parts(load(padded + i) - shift, grid, &high, &low)
+        store(highs + i, high)
+        store(lows + i, low)
         i += LANES
-    while i < n + TREE:
-        store(highs + i, splat(0))
-        store(lows + i, splat(0))
-        i += LANES
-    for i in range(n, (n + TREE - 1) // TREE * TREE):
+    for i in range(n, (n + 3) // 4 * 4):
         highs[i] = lows[i] = 0
-    fine = first_answer(dsplat(in_order(highs, n)), dsplat(in_order(lows, n)), dsplat(lane(base.power, 0)),
-                        dsplat(lane(base.shift, 0)), value)
+    store(sums[0], splat(in_order(highs, n)))
+    store(sums[1], splat(in_order(lows, n)))
+    store(sums[2], peak)
+    store(sums[3], shift)
+    fine = first_answer(sums[0], sums[1], sums[2], sums[3], value)
     return value[0] if dall(fine) else careful_row(a, n)
 
 

@@ -248,7 +248,13 @@ INLINE vec term_in_range(vec x, vec z, vec k) { return (void)k, x * from_bits(bi
 /* x * 2^k for whole k, rounded once where the result is subnormal; infinite on overflow. */
 #if VECTOR_BYTES == 64
 INLINE dvec dscale(dvec x, dvec k) { return (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)k); }
+#if REAL_BITS == 64
+INLINE vec scaled(vec x, vec k) { return dscale(x, k); } /* x * 2^floor(k), as REGISTER_TABLE has it */
 #else
+INLINE vec scaled(vec x, vec k) { return (vec)_mm512_scalef_ps((__m512)x, (__m512)k); }
+#endif
+#else
+INLINE vec scaled(vec x, vec k) { return (void)k, x; } /* not used */
 INLINE dvec dpower(dvec k) {
     divec shifted = dbits_of(k + dsplat(0x1.8p52));
     return dfrom_bits((shifted + 1023) << 52);

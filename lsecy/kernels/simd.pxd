@@ -37,6 +37,7 @@ cdef extern from "simd.h" nogil:
     ivec bytes_set(const char *p)
     divec dbytes_set(const char *p)
     vec vresidual(vec c, vec a, vec b)
+    vec scaled(vec x, vec k)
     vec vlookup(const real *table, vec z)
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
@@ -78,6 +79,7 @@ cdef extern from "coefficients.h" nogil:
     const float LN2_LOW_FLOAT
     const double LN2_HIGH_DOUBLE
     const double LN2_LOW_DOUBLE
+    const double LN2_EXCESS
     const float EXP_FLOAT[5]
     const double EXP_COARSE_16[3]
     const double EXP_DOUBLE_16[5]
@@ -90,6 +92,8 @@ cdef extern from "coefficients.h" nogil:
     const double LOG_NEAR[5]
     const double INVERSES[16]
     const double INVERSES_LOG[16]
+    const double INVERSES_LOG_LOW[16]
+    const double LOG_BELOW[8]
     const float EXP_FLOAT_32[2]
     const float EXP_FLOAT_16[2]
     const float EXP_FLOAT_8[3]
