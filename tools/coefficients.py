@@ -113,12 +113,12 @@ def log1p_set(name, reach, degree):
     show(name, "double", tail)
 
 
-def below_set(name, reach, degree):
-    tail = [float(-c * (-1) ** k) for k, c in enumerate(interpolate(log1p_tail, -reach, reach, degree))]
+def below_set(name, kind, reach, degree):
+    tail = [rounders()[kind](-c * (-1) ** k) for k, c in enumerate(interpolate(log1p_tail, -reach, reach, degree))]
     error = worst(lambda u: u + u**2 * polynomial(tail, u) + mp.log1p(-u), -reach, reach)
     size = mp.nstr(mp.log(error, 2), 4)
     print(f"\n/* -log(1 - u) = u + u^2 Q(u), |u| <= {mp.nstr(reach, 6)}: absolute error 2^{size} */")
-    show(name, "double", tail)
+    show(name, kind, tail)
 
 
 def show_powers(name, kind, table):
@@ -167,15 +167,18 @@ def main():
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
-    below_set("LOG_BELOW", mp.mpf(1) / 32, 7)
+    below_set("LOG_BELOW", "double", mp.mpf(1) / 32, 7)
+    below_set("LOG_BELOW_FLOAT", "float", mp.mpf(1) / 32, 3)
     print(
         "\n/* 1 / c rounded and the logarithm of its reciprocal in two parts, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */"
     )
-    inverses = [float(mp.mpf(32) / (24 + j) if j < 8 else mp.mpf(16) / (8 + j)) for j in range(16)]
-    show("INVERSES", "double", inverses)
-    logs = [-mp.log(mp.mpf(x)) for x in inverses]
-    show("INVERSES_LOG", "double", [float(x) for x in logs])
-    show("INVERSES_LOG_LOW", "double", [float(x - mp.mpf(float(x))) for x in logs])
+    for kind, prefix in (("double", ""), ("float", "FLOAT_")):
+        rounded = rounders()[kind]
+        inverses = [rounded(mp.mpf(32) / (24 + j) if j < 8 else mp.mpf(16) / (8 + j)) for j in range(16)]
+        logs = [-mp.log(mp.mpf(x)) for x in inverses]
+        show(f"{prefix}INVERSES", kind, inverses)
+        show(f"{prefix}INVERSES_LOG", kind, [rounded(x) for x in logs])
+        show(f"{prefix}INVERSES_LOG_LOW", kind, [rounded(x - mp.mpf(rounded(x))) for x in logs])
     print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")
     powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])

@@ -17,8 +17,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, float_power, log_coarse, log_near, log_pair, pair_power, powers_of_two, reduced, table_power,
-    table_tail, two_sum, vtwo_sum)
+    Powers, double_power, float_power, log_coarse, log_float, log_near, log_pair, pair_power, powers_of_two, reduced,
+    table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -1892,17 +1892,18 @@ cdef inline vec first_shift(vec peak) noexcept nogil:
     return pick(magnitude(peak) < splat(<real> (48.0 if REAL_BITS == 32 else 512.0)), splat(0), peak)
 
 
-cdef inline divec first_answer(const real *high, const real *low, const real *peak, const real *shift,
-                               double *value) noexcept nogil:
-    # Answers of DLANES rows, and which of them may stay.
-    cdef dvec first = load_double(high), second = load_double(low), moved = load_double(shift)
-    cdef dvec total = first + second, result
+cdef inline ivec first_answer(vec high, vec low, vec peak, vec shift, double *value) noexcept nogil:
+    # Answers of a vector of rows, and which of them may stay.
+    cdef dvec result
+    cdef vec sum = high + low, answer
+    low = (high - sum) + low
     if REAL_BITS == 64:
-        result = log_near(total, (first - total) + second, moved)
+        result = log_near(half(sum, 0), half(low, 0), half(shift, 0))
+        answer = joined(result, result)
     else:    # ln2 / float(ln2) - 1, for most of the sum lies next to the peak
-        result = log_coarse(total, (load_double(peak) - moved) * dsplat(LN2_EXCESS) + moved)
-    dstore(value, result)
-    return dmagnitude(result) >= dsplat(0.25)
+        answer = log_float(sum, low, shift, (peak - shift) * splat(<real> LN2_EXCESS))
+    to_doubles(answer, value)
+    return magnitude(answer) >= splat(<real> 0.25)
 
 
 cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint far, vec shift, vec grid,
@@ -1928,40 +1929,42 @@ cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint 
 
 cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                             double *value) noexcept nogil:
-    cdef real highs[TILE]
-    cdef real lows[TILE]
-    cdef real peaks[TILE]
-    cdef real shifts[TILE]
-    cdef double again[LANES_BOUND]
-    cdef vec peak, shift, high, low
-    cdef divec fine[TILE]
-    cdef divec all_fine = dsplat(0) == dsplat(0)
-    cdef Py_ssize_t v, j, row
-    for v in range((width + LANES - 1) // LANES):
+    # All sums first, then all logarithms, as in short_panel.
+    cdef vec highs[TILE]
+    cdef vec lows[TILE]
+    cdef vec peaks[TILE]
+    cdef vec shifts[TILE]
+    cdef double again[SPREAD]
+    cdef real stays[LANES_BOUND]
+    cdef vec peak, shift
+    cdef ivec fine[TILE]
+    cdef ivec all_fine = splat(0) == splat(0)
+    cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
         j = column_of(v, LANES, width)
         peak = load(a + j)
         for row in range(1, n):
             peak = at_least(load(a + row * a_step + j), peak)
         shift = first_shift(peak)
         if all_set(shift == splat(0)):
-            first_sum(a + j, a_step, n, False, shift, first_grid(peak), &high, &low)
+            first_sum(a + j, a_step, n, False, shift, first_grid(peak), highs + v, lows + v)
         else:
-            first_sum(a + j, a_step, n, True, shift, first_grid(peak - shift), &high, &low)
-        store(highs + j, high)
-        store(lows + j, low)
-        store(peaks + j, peak)
-        store(shifts + j, shift)
-    for v in range((width + DLANES - 1) // DLANES):
-        j = column_of(v, DLANES, width)
-        fine[v] = first_answer(highs + j, lows + j, peaks + j, shifts + j, value + j)
+            first_sum(a + j, a_step, n, True, shift, first_grid(peak - shift), highs + v, lows + v)
+        peaks[v] = peak
+        shifts[v] = shift
+    for v in range(vectors):
+        fine[v] = first_answer(highs[v], lows[v], peaks[v], shifts[v], value + column_of(v, LANES, width))
         all_fine = all_fine & fine[v]
-    if dall(all_fine):
+    if all_set(all_fine):
         return
-    for v in range((width + DLANES - 1) // DLANES):
-        j = column_of(v, DLANES, width)
-        if not dall(fine[v]):
-            careful_columns(a + j, a_step, n, DLANES, again)
-            dstore(value + j, dpick(fine[v], dload(value + j), dload(again)))
+    for v in range(vectors):
+        if not all_set(fine[v]):
+            j = column_of(v, LANES, width)
+            careful_columns(a + j, a_step, n, LANES, again)
+            store(stays, pick(fine[v], splat(1), splat(0)))
+            for row in range(LANES):
+                if stays[row] == 0:
+                    value[j + row] = again[row]
 
 
 cdef void short_columns(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
@@ -1995,10 +1998,9 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     cdef real padded[SHORT_ROW + SPREAD]
     cdef real highs[SHORT_ROW + SPREAD]
     cdef real lows[SHORT_ROW + SPREAD]
-    cdef real sums[4][LANES_BOUND]
-    cdef double value[LANES_BOUND]
+    cdef double value[SPREAD]
     cdef vec peak = splat(<real> -INFINITY), shift, grid, high, low
-    cdef divec fine
+    cdef ivec fine
     cdef Py_ssize_t i = 0
     if not has_first_look(n):
         return careful_row(a, n)
@@ -2017,12 +2019,8 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
         i += LANES
     for i in range(n, (n + 3) // 4 * 4):
         highs[i] = lows[i] = 0
-    store(sums[0], splat(in_order(highs, n)))
-    store(sums[1], splat(in_order(lows, n)))
-    store(sums[2], peak)
-    store(sums[3], shift)
-    fine = first_answer(sums[0], sums[1], sums[2], sums[3], value)
-    return value[0] if dall(fine) else careful_row(a, n)
+    fine = first_answer(splat(in_order(highs, n)), splat(in_order(lows, n)), peak, shift, value)
+    return value[0] if all_set(fine) else careful_row(a, n)
 
 
 # --- logarithms of weights

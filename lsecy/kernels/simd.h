@@ -501,10 +501,17 @@ INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) {
     *place = dfrom_bits(shifted >> 48);
 }
 #if REAL_BITS == 32
+INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { /* the same for float */
+    ivec shifted = bits_of(x) + (bits_of(splat(0)) + 0x00440000);
+    *exponent = (vec)_mm512_getexp_ps((__m512)shifted);
+    *mantissa = (vec)_mm512_scalef_ps((__m512)x, (__m512)-*exponent);
+    *place = from_bits(shifted >> 19);
+}
 INLINE vec lookup_32(const float *table, vec z) { /* the low five bits */
     return (vec)_mm512_permutex2var_ps(_mm512_loadu_ps(table), (__m512i)z, _mm512_loadu_ps(table + 16));
 }
 #else
+INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { dsplit_near(x, mantissa, exponent, place); }
 INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
 INLINE dvec lookup(const double *table, dvec z) {
@@ -513,6 +520,7 @@ INLINE dvec lookup(const double *table, dvec z) {
 #else
 #define REGISTER_TABLE 0
 INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) { *mantissa = *exponent = *place = x; }
+INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { *mantissa = *exponent = *place = x; }
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
 INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif

@@ -67,6 +67,7 @@ cdef extern from "simd.h" nogil:
     dvec as_float(dvec x)
     vec joined(dvec first, dvec second)
     dvec lookup(const double *table, dvec z)
+    void split_near(vec x, vec *mantissa, vec *exponent, vec *place)
     vec lookup_32(const float *table, vec z)
     void prefetch(const void *p)
     vec evens(vec a, vec b)
@@ -94,6 +95,10 @@ cdef extern from "coefficients.h" nogil:
     const double INVERSES_LOG[16]
     const double INVERSES_LOG_LOW[16]
     const double LOG_BELOW[8]
+    const float LOG_BELOW_FLOAT[4]
+    const float FLOAT_INVERSES[16]
+    const float FLOAT_INVERSES_LOG[16]
+    const float FLOAT_INVERSES_LOG_LOW[16]
     const float EXP_FLOAT_32[2]
     const float EXP_FLOAT_16[2]
     const float EXP_FLOAT_8[3]
