@@ -2043,10 +2043,35 @@ cdef inline dvec log_of_weight(dvec b) noexcept nogil:
     return dpick(b < zero, dsplat(NAN), result)
 
 
+cdef inline vec log_by_table(vec b) noexcept nogil:
+    # bound  1 ulp of the logarithm, 2 where b is subnormal.
+    cdef vec zero = splat(0), infinity = splat(<real> INFINITY), shift, x, result
+    cdef dvec doubles
+    cdef ivec ordinary = (b > zero) & (b < infinity)
+    # The ends of the range are first brought inside by 2^54.
+    cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
+    cdef ivec large = b > splat(<real> (1e38 if REAL_BITS == 32 else 1e300))
+    x = pick(tiny, b * splat(<real> 18014398509481984.0), b)
+    x = pick(large, b * splat(<real> 5.551115123125783e-17), x)
+    x = pick(ordinary, x, splat(1))
+    shift = splat(<real> 37.42994775023704)
+    shift = pick(tiny, zero - shift, pick(large, shift, zero))
+    if REAL_BITS == 32:
+        result = log_float(x, zero, shift, zero)
+    else:
+        doubles = log_near(half(x, 0), dsplat(0), half(shift, 0))
+        result = joined(doubles, doubles)
+    result = pick(ordinary, result, pick(b == zero, zero - infinity, b))
+    return pick(b < zero, splat(<real> NAN), result)
+
+
 cdef inline void log_vector(real *p) noexcept nogil:
     cdef vec b = load(p)
     cdef dvec parts[HALVES_BOUND]
     cdef int which
+    if REGISTER_TABLE:
+        store(p, log_by_table(b))
+        return
     for which in range(HALVES):
         parts[which] = log_of_weight(half(b, which))
     store(p, joined(parts[0], parts[HALVES - 1]))
