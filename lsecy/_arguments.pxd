@@ -28,7 +28,8 @@ cdef struct Problem:
     bint take_logs           # their logarithms do: a map's weights
     Operand mask
     double scale             # exponents are scale * a + log-weights
-    bint plain               # no weights, no mask, scale 1
+    bint bare                # no weights, scale 1
+    bint plain               # nor a mask
     Axes kept                # without inner
     Axes reduced             # product of lengths: n
     Py_ssize_t n

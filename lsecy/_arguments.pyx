@@ -90,7 +90,8 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     fill_operand(&problem.a, asked.a, problem.bits)
     fill_operand(&problem.b, asked.b, problem.bits)
     fill_operand(&problem.mask, asked.mask, 8)
-    problem.plain = weights is None and asked.mask is None and problem.scale == 1
+    problem.bare = weights is None and problem.scale == 1
+    problem.plain = problem.bare and asked.mask is None
     problem.less = NULL
     problem.less_step = 0
     return asked

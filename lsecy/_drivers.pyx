@@ -633,7 +633,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
     cdef Py_ssize_t k
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
-        if care == SHORT and problem.plain:
+        if care == SHORT and problem.bare:
             reduce_short_rows(problem, &group, out, sign)
             first += group.count
             continue
@@ -649,6 +649,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
 
 cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
     # Without weights: up to TILE rows side by side, or a few one by one.
+    cdef double rows[SHORT_ROW * TILE]
     cdef double tile[SHORT_ROW * TILE]
     cdef double value[TILE]
     cdef double signs[TILE]
@@ -656,18 +657,53 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
     cdef bint straight = along_memory(problem, &problem.a, problem.reduced.a)
     cdef Py_ssize_t width = max(group.count, kernels.lanes), k
     cdef Row row
+    if problem.mask.data != NULL:
+        drop_from_rows(problem, group, rows)
     if group.count >= 4:
-        gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile)
+        if problem.mask.data != NULL:
+            kernels.transpose(rows, problem.n, problem.n, group.count, group.count * problem.n, tile)
+        else:
+            gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile)
         kernels.short_columns(tile, TILE, problem.n, width, value)
     else:
         for k in range(group.count):
             row = row_of(group, k)
-            if not straight:
+            if problem.mask.data != NULL:
+                row.a = <const char *> at(problem, rows, k * problem.n)
+            elif not straight:
                 gather(problem, &problem.a, problem.reduced.a, row.a, 0, problem.n, tile, 1)
-            value[k] = kernels.short_row(row.a if straight else <const char *> tile, problem.n)
+                row.a = <const char *> tile
+            value[k] = kernels.short_row(row.a, problem.n)
     if sign != NULL:
         signs_of(value, group.count, signs)
     store_rows(problem, group, value, signs, out, sign)
+
+
+cdef void drop_from_rows(const Problem *problem, const Group *group, void *target) noexcept nogil:
+    # Rows without weights one after the other, in which what the mask leaves out is -inf: that adds nothing.
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef double a[SHORT_ROW]
+    cdef char mask[SHORT_ROW]
+    cdef bint straight_a = along_memory(problem, &problem.a, problem.reduced.a)
+    cdef bint straight_mask = along_memory(problem, &problem.mask, problem.reduced.mask)
+    cdef Terms terms = plain_terms(NULL, 0)
+    cdef Py_ssize_t n = problem.n, k
+    cdef Row row
+    if (group.even and straight_a and straight_mask and group.step_a == n * (problem.bits // 8)
+            and group.step_mask == n):    # one long row
+        terms.a = group.first.a
+        terms.kept = group.first.mask
+        kernels.drop(&terms, 1, group.count * n, target, 0)
+        return
+    for k in range(group.count):
+        row = row_of(group, k)
+        terms.a = row.a if straight_a else <const char *> a
+        terms.kept = row.mask if straight_mask else <const char *> mask
+        if not straight_a:
+            gather(problem, &problem.a, problem.reduced.a, row.a, 0, n, a, 1)
+        if not straight_mask:
+            gather(problem, &problem.mask, problem.reduced.mask, row.mask, 0, n, mask, 1)
+        kernels.drop(&terms, 1, n, at(problem, target, k * n), 0)
 
 
 cdef inline void signs_of(const double *value, Py_ssize_t count, double *signs) noexcept nogil:
@@ -804,9 +840,14 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
     cdef double signs[TILE]
     cdef Py_ssize_t width
     cdef Row row = panel_at(job, panel, &width)
-    if care == SHORT and problem.plain:
-        kernels_of(problem.bits).short_columns(
-            row.a, problem.reduced.a[0] // (problem.bits // 8) if problem.reduced.count else 0, problem.n, width, value)
+    cdef Terms terms
+    cdef double tile[SHORT_ROW * TILE]
+    if care == SHORT and problem.bare:
+        panel_terms(problem, row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
+        if problem.mask.data != NULL:
+            kernels_of(problem.bits).drop(&terms, problem.n, width, tile, TILE)
+            terms = plain_terms(tile, TILE)
+        kernels_of(problem.bits).short_columns(terms.a, terms.a_step, problem.n, width, value)
         signs_of(value, width, signs)
         store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
         return

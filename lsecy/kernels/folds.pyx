@@ -2091,6 +2091,29 @@ cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
             b[i + k] = edge[k]
 
 
+# --- what is left out
+
+cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil:
+    cdef const real *a
+    cdef const char *kept
+    cdef real *out
+    cdef vec nothing = splat(<real> -INFINITY)
+    cdef Py_ssize_t row, j
+    for row in range(n):
+        a = <const real *> terms.a + row * terms.a_step
+        kept = terms.kept + row * terms.kept_step
+        out = <real *> target + row * step
+        j = 0
+        while j + LANES <= width:
+            if terms.kept_inner:
+                store(out + j, pick(bytes_set(kept + j), load(a + j), nothing))
+            else:
+                store(out + j, load(a + j) if kept[0] else nothing)
+            j += LANES
+        for j in range(j, width):
+            out[j] = a[j] if kept[j * terms.kept_inner] else <real> -INFINITY
+
+
 # --- finish, transpose ------------------------------------------------------------------------------------
 
 cdef bint finish(const States *states, Py_ssize_t count, double near, double cancelled,
@@ -2267,6 +2290,7 @@ kernels.write = write
 kernels.map_block = map_block
 kernels.map_rows = map_rows
 kernels.logs = logs
+kernels.drop = drop
 kernels.transpose = transpose
 kernels.untranspose = untranspose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)

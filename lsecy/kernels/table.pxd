@@ -99,6 +99,8 @@ cdef struct Kernels:
                            Py_ssize_t out_step) noexcept nogil
     # Numbers become their logarithms, NaN below 0.  Where memory ends after `count`, nothing beyond is touched.
     void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
+    # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes -inf.
+    void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
