@@ -746,6 +746,10 @@ cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width
     cdef Terms *terms = &tile.terms
     cdef Py_ssize_t k
     terms[0] = plain_terms(tile.a, TILE)
+    if problem.bare and problem.mask.data != NULL:
+        drop_from_rows(problem, group, tile.b)
+        kernels_of(problem.bits).transpose(tile.b, problem.n, problem.n, group.count, group.count * problem.n, tile.a)
+        return
     terms.scale = problem.scale
     terms.b_step = terms.kept_step = TILE
     gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile.a)
