@@ -954,6 +954,7 @@ cdef inline vec on_sum_grid(vec t) noexcept nogil:
 cdef struct Kept:
     real t[2 * BLOCK_DOUBLES]
     real q[2 * BLOCK_DOUBLES]
+    vec least    # of t, but for those of a last stripe that is not whole
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
@@ -963,7 +964,7 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     cdef vec h[TREE]
     cdef vec l[TREE]
     cdef Powers powers = powers_of_two()
-    cdef vec x, lost, t, q, k, z
+    cdef vec x, lost, t, q, k, z, least = splat(<real> INFINITY)
     cdef int s
     for s in range(TREE):
         if s >= count:
@@ -976,10 +977,13 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
         if kept != NULL and general:    # what is left out needs no second look
             t = pick(x == splat(<real> -INFINITY), splat(0), t)
         if kept != NULL:
+            least = at_most(t, least)
             store(kept.t + place + s * j_apart, t)
             store(kept.q + place + s * j_apart, q)
         h[s] = on_sum_grid(t)
         l[s] = t * q + (t - h[s])
+    if kept != NULL:
+        kept.least = at_most(least, kept.least)
     high[0] = tree(h)
     low[0] = tree(l)
 
@@ -1023,12 +1027,16 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
             high[which] = high[which] + (half(h, which) + half(l, which))
 
 
-cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole, bint general,
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const Whole *whole, bint general,
                          bint far, bint apart, Kept *kept, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec ones[SPREAD]
     cdef Tail tail
+    cdef vec least = splat(0)
+    cdef Base own = start[0]    # in registers: what is stored cannot change it
+    cdef const Base *base = &own
+    cdef Terms row = terms[0]
     cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
@@ -1036,13 +1044,17 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *base, con
     while i < n:
         j = i
         if n - i < stripe:
-            pad_terms(terms, i, n - i, stripe, &tail)
-            terms = &tail.terms
+            pad_terms(&row, i, n - i, stripe, &tail)
+            row = tail.terms
             j = 0
+            if kept != NULL:
+                least = kept.least
         for v in range(WIDTH // LANES):
-            add_eight(terms, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, kept, i + v * LANES,
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, kept, i + v * LANES,
                       high + v * HALVES, low + v * HALVES, ones + v * HALVES)
         i += stripe
+    if kept != NULL and i > n:    # without what fills the last stripe
+        kept.least = least
     keep_row(high, low, low, ones, WIDTH, apart or REAL_BITS == 64, False, apart, lane(base.power, 0), states, 0)
 
 
@@ -1294,6 +1306,7 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *b
 
 cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, Kept *kept,
                        const States *states) noexcept nogil:
+    kept.least = splat(<real> INFINITY)
     if plain:
         sum_one(terms, n, base, NULL, False, False, False, kept, states)
     else:
@@ -1754,20 +1767,16 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
     return True
 
 
-cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
-                     real *out) noexcept nogil:
-    # The products of one_share, all times a power of two, which changes no digit unless one is next to
-    # the end of the range: those are computed anew.
-    cdef vec down = power_of_whole(base.power - whole.power)
-    cdef Whole scaled = whole[0]
+cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base,
+                                const Whole *whole, const Whole *scaled, Py_ssize_t i, bint checked,
+                                real *out) noexcept nogil:
     cdef real edge[LANES_BOUND]
     cdef vec t, y
-    cdef Py_ssize_t i = 0, k
-    scaled.first = whole.first * down
+    cdef Py_ssize_t k
     while i < n:
         t = load(kept.t + i)
-        y = product(t, load(kept.q + i), &scaled)
-        if not all_set((y >= smallest()) | (t == splat(0))):
+        y = product(t, load(kept.q + i), scaled)
+        if checked and not all_set((y >= smallest()) | (t == splat(0))):
             y = vector_again(terms, i, n, base, whole)
         if n - i >= LANES:
             store(out + i, y)
@@ -1776,6 +1785,20 @@ cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const B
             for k in range(n - i):
                 out[i + k] = edge[k]
         i += LANES
+
+
+cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
+                     real *out) noexcept nogil:
+    # The products of one_share, all times a power of two, which changes no digit unless one is next to
+    # the end of the range: those are computed anew.
+    cdef Whole scaled = whole[0]
+    cdef Py_ssize_t whole_stripes = n - n % (TREE * WIDTH)    # of which `least` tells
+    scaled.first = whole.first * power_of_whole(base.power - whole.power)
+    if all_set(kept.least * scaled.first >= smallest()):
+        write_products(terms, whole_stripes, kept, base, whole, &scaled, 0, False, out)
+    else:
+        whole_stripes = 0
+    write_products(terms, n, kept, base, whole, &scaled, whole_stripes, True, out)
 
 
 cdef inline vec smallest() noexcept nogil:

@@ -585,7 +585,7 @@ INLINE vec rounded_at(vec t, vec k, vec power) {
 INLINE vec rounded_at(vec t, vec k, vec power) { return dscale(t, k * splat(1.0 / TABLE) - power); }
 #endif
 #endif
-#if VECTOR_BYTES == 64 && REAL_BITS == 64
+#if VECTOR_BYTES == 64
 INLINE vec normal_at(vec t, vec z, vec k, vec power) { return (void)z, rounded_at(t, k, power); }
 #else
 INLINE ivec exponent_at(vec k, vec power) {
