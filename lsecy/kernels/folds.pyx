@@ -959,8 +959,9 @@ cdef struct Kept:
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, const Base *base, int count, bint general, bint far,
-                             Kept *kept, Py_ssize_t place, vec *high, vec *low) noexcept nogil:
-    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.
+                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
+    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
+    # `place`, `apart` from each other.
     cdef vec h[TREE]
     cdef vec l[TREE]
     cdef Powers powers = powers_of_two()
@@ -978,8 +979,8 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             t = pick(x == splat(<real> -INFINITY), splat(0), t)
         if kept != NULL:
             least = at_most(t, least)
-            store(kept.t + place + s * j_apart, t)
-            store(kept.q + place + s * j_apart, q)
+            store(kept.t + place + s * apart, t)
+            store(kept.q + place + s * apart, q)
         h[s] = on_sum_grid(t)
         l[s] = t * q + (t - h[s])
     if kept != NULL:
@@ -1018,7 +1019,7 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
     if apart:
         add_apart(terms, row, row_apart, j, j_apart, base, whole, count, high, low, ones)
         return
-    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, kept, place, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, kept, place, j_apart, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -1098,20 +1099,20 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
 
 
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, bint general, bint far,
-                           vec *high, vec *low) noexcept nogil:
+                           Kept *kept, vec *high, vec *low) noexcept nogil:
     # One vector of columns of at most SHORT_ROW.
     cdef vec h, l
     cdef Py_ssize_t row = 0
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
-            eight_parts(terms, row, 1, j, 0, base, TREE, general, far, NULL, 0, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, TREE, general, far, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 4:
-            eight_parts(terms, row, 1, j, 0, base, 4, general, far, NULL, 0, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, 4, general, far, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 2:
-            eight_parts(terms, row, 1, j, 0, base, 2, general, far, NULL, 0, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, 2, general, far, kept, row * TILE + j, TILE, &h, &l)
         else:
-            eight_parts(terms, row, 1, j, 0, base, <int> (n - row), general, far, NULL, 0, &h, &l)
+            eight_parts(terms, row, 1, j, 0, base, <int> (n - row), general, far, kept, row * TILE + j, TILE, &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
@@ -1316,7 +1317,7 @@ cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base 
 cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short, const Base *base,
                         const States *states) noexcept nogil:
     if short:
-        short_of_vector(terms, n, j, plain, base, states)
+        states_of_short(terms, n, j, plain, base, states)
     elif base.far and plain:
         sum_vector(terms, n, j, base, NULL, False, True, False, states)
     elif base.far:
@@ -1327,19 +1328,33 @@ cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
         sum_vector(terms, n, j, base, NULL, True, False, False, states)
 
 
-cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
-                          const States *states) noexcept nogil:
+cdef inline void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                                 Kept *kept, vec *total, vec *rest) noexcept nogil:
     cdef vec high, low
     if base.far and plain:
-        sum_short(terms, n, j, base, False, True, &high, &low)
+        sum_short(terms, n, j, base, False, True, kept, &high, &low)
     elif base.far:
-        sum_short(terms, n, j, base, True, True, &high, &low)
+        sum_short(terms, n, j, base, True, True, kept, &high, &low)
     elif plain:
-        sum_short(terms, n, j, base, False, False, &high, &low)
+        sum_short(terms, n, j, base, False, False, kept, &high, &low)
     else:
-        sum_short(terms, n, j, base, True, False, &high, &low)
-    to_doubles(high + low, states.high + j)
-    to_doubles((high - (high + low)) + low, states.low + j)
+        sum_short(terms, n, j, base, True, False, kept, &high, &low)
+    total[0] = high + low
+    rest[0] = (high - total[0]) + low
+
+
+cdef void shares_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                          Kept *kept, vec *total, vec *rest) noexcept nogil:
+    kept.least = splat(<real> INFINITY)
+    short_of_vector(terms, n, j, plain, base, kept, total, rest)
+
+
+cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                          const States *states) noexcept nogil:
+    cdef vec total, rest
+    short_of_vector(terms, n, j, plain, base, NULL, &total, &rest)
+    to_doubles(total, states.high + j)
+    to_doubles(rest, states.low + j)
     to_doubles(base.power, states.shift + j)
 
 
@@ -1436,8 +1451,11 @@ cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone,
             # power ln2 - peak: residual's first product is exact
             value = residual(half(near, which), half(base.power, which), dsplat(0.6931471805599453)) + (
                 half(near_low, which) - half(base.power, which) * dsplat(2.3190468138462996e-17))
-            value = log_pair(dpick(total - total == dsplat(0), total, dsplat(1)), (high - total) + low,
-                             dsplat(0) - value)
+            if REAL_BITS == 32:
+                value = log_coarse(dpick(total - total == dsplat(0), total, dsplat(1)), dsplat(0) - value)
+            else:
+                value = log_pair(dpick(total - total == dsplat(0), total, dsplat(1)), (high - total) + low,
+                                 dsplat(0) - value)
             value = dpick(total - total == dsplat(0), value, total)
             poor = poor or dany(value < dsplat(dominated(short)))
         firsts[which] = as_float(value)
@@ -1659,26 +1677,46 @@ cdef struct Panel:
     Base bases[TILE]
     Whole wholes[TILE]
     Less less[TILE]
+    vec scaled[TILE]    # `first` of the terms that were kept
 
 
-cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Panel *panel, Py_ssize_t v, Map map,
-                          bint general, bint far) noexcept nogil:
+cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
+                          const Less *less, Map map, bint general, bint far) noexcept nogil:
     cdef vec lost
     cdef vec x = exponent(terms, row, j, general, &lost)
     if map == SOFTMAX:
-        return one_share(x, lost, &panel.bases[v], &panel.wholes[v], not general, far)
-    return one_log(x, lost, &panel.less[v], not general, far)
+        return one_share(x, lost, base, whole, not general, far)
+    return one_log(x, lost, less, not general, far)
+
+
+cdef inline void write_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t v, Map map, bint general, bint far,
+                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
+    # A vector of columns, its parameters in registers.
+    cdef Base base = panel.bases[v]
+    cdef Whole whole = panel.wholes[v]
+    cdef Less less = panel.less[v]
+    cdef Terms own = terms[0]
+    cdef Py_ssize_t row, j = v * LANES
+    for row in range(n):
+        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, &less, map, general, far))
 
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
     cdef vec last
     cdef Py_ssize_t v, row, vectors = (width + LANES - 1) // LANES
+    if width % LANES == 0:
+        for v in range(vectors):
+            write_vector(terms, n, v, map, general, far, panel, out, out_step)
+        return
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
-        last = answer_at(terms, row, width - LANES, panel, vectors - 1, map, general, far)
+        v = vectors - 1
+        last = answer_at(terms, row, width - LANES, &panel.bases[v], &panel.wholes[v], &panel.less[v], map, general,
+                         far)
         for v in range(vectors - 1):
-            store(out + row * out_step + v * LANES, answer_at(terms, row, v * LANES, panel, v, map, general, far))
+            store(out + row * out_step + v * LANES, answer_at(
+                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], &panel.less[v], map, general, far))
         store(out + row * out_step + width - LANES, last)
 
 
@@ -1837,6 +1875,41 @@ cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
     return states
 
 
+cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Panel *panel, real *out,
+                            Py_ssize_t out_step) noexcept nogil:
+    # softmax of short columns: each exponential is computed once.
+    cdef Kept kept
+    cdef Whole *whole
+    cdef Base *base
+    cdef Whole scaled
+    cdef bint plain = is_plain(terms), ordinary = True
+    cdef vec zero = splat(0), total, rest
+    cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        whole = &panel.wholes[v]
+        base = &panel.bases[v]
+        peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
+        base[0] = base_of(whole.peak, whole.peak_low, False)
+        shares_of_short(terms, n, j, plain, base, &kept, &total, &rest)
+        if not all_set((whole.peak - whole.peak == zero) & (total < splat(<real> INFINITY))):
+            return False
+        whole_share(total, rest, base, whole)
+        panel.scaled[v] = whole.first * power_of_whole(base.power - whole.power)
+        ordinary = ordinary and all_set(kept.least * panel.scaled[v] >= smallest())
+    if not ordinary:
+        answer_panel(terms, n, width, SOFTMAX, panel, out, out_step)
+        return True
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        scaled = panel.wholes[v]
+        scaled.first = panel.scaled[v]
+        for row in range(n):
+            store(out + row * out_step + j,
+                  product(load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), &scaled))
+    return True
+
+
 cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
                     Py_ssize_t out_step) noexcept nogil:
     cdef double memory[5 * TILE]
@@ -1851,6 +1924,8 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef Py_ssize_t v, j
     if width == 0:
         return row_in_one(terms, n, map, out)
+    if short and map == SOFTMAX:
+        return shares_of_columns(terms, n, width, &panel, out, out_step)
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
