@@ -954,6 +954,8 @@ cdef inline vec on_sum_grid(vec t) noexcept nogil:
 cdef struct Kept:
     real t[2 * BLOCK_DOUBLES]
     real q[2 * BLOCK_DOUBLES]
+    real total[LANES_BOUND]    # of short columns, in two parts
+    real rest[LANES_BOUND]
     vec least    # of t, but for those of a last stripe that is not whole
 
 
@@ -1098,21 +1100,22 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                      joined_ones[0] if apart else dsplat(0))
 
 
-cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, bint general, bint far,
+cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
                            Kept *kept, vec *high, vec *low) noexcept nogil:
     # One vector of columns of at most SHORT_ROW.
     cdef vec h, l
+    cdef Base own = start[0]    # in registers, as in sum_one
+    cdef const Base *base = &own
+    cdef Terms columns = terms[0]
     cdef Py_ssize_t row = 0
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
-            eight_parts(terms, row, 1, j, 0, base, TREE, general, far, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 4:
-            eight_parts(terms, row, 1, j, 0, base, 4, general, far, kept, row * TILE + j, TILE, &h, &l)
-        elif n - row == 2:
-            eight_parts(terms, row, 1, j, 0, base, 2, general, far, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, kept, row * TILE + j, TILE, &h, &l)
         else:
-            eight_parts(terms, row, 1, j, 0, base, <int> (n - row), general, far, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), general, far, kept, row * TILE + j, TILE, &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
@@ -1294,10 +1297,8 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
 
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
                      const States *states) noexcept nogil:
-    # Every combination of constants is a loop of its own.
-    if base.far and plain:
-        sum_one(terms, n, base, NULL, False, True, False, NULL, states)
-    elif base.far:
+    # Combinations of constants that matter are loops of their own.
+    if base.far:
         sum_one(terms, n, base, NULL, True, True, False, NULL, states)
     elif plain:
         sum_one(terms, n, base, NULL, False, False, False, NULL, states)
@@ -1318,8 +1319,6 @@ cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
                         const States *states) noexcept nogil:
     if short:
         states_of_short(terms, n, j, plain, base, states)
-    elif base.far and plain:
-        sum_vector(terms, n, j, base, NULL, False, True, False, states)
     elif base.far:
         sum_vector(terms, n, j, base, NULL, True, True, False, states)
     elif plain:
@@ -1328,9 +1327,10 @@ cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
         sum_vector(terms, n, j, base, NULL, True, False, False, states)
 
 
-cdef inline void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
-                                 Kept *kept, vec *total, vec *rest) noexcept nogil:
-    cdef vec high, low
+cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                          Kept *kept) noexcept nogil:
+    cdef vec high, low, total
+    kept.least = splat(<real> INFINITY)
     if base.far and plain:
         sum_short(terms, n, j, base, False, True, kept, &high, &low)
     elif base.far:
@@ -1339,22 +1339,17 @@ cdef inline void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j,
         sum_short(terms, n, j, base, False, False, kept, &high, &low)
     else:
         sum_short(terms, n, j, base, True, False, kept, &high, &low)
-    total[0] = high + low
-    rest[0] = (high - total[0]) + low
-
-
-cdef void shares_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
-                          Kept *kept, vec *total, vec *rest) noexcept nogil:
-    kept.least = splat(<real> INFINITY)
-    short_of_vector(terms, n, j, plain, base, kept, total, rest)
+    total = high + low
+    store(kept.total, total)
+    store(kept.rest, (high - total) + low)
 
 
 cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           const States *states) noexcept nogil:
-    cdef vec total, rest
-    short_of_vector(terms, n, j, plain, base, NULL, &total, &rest)
-    to_doubles(total, states.high + j)
-    to_doubles(rest, states.low + j)
+    cdef Kept kept
+    short_of_vector(terms, n, j, plain, base, &kept)
+    to_doubles(load(kept.total), states.high + j)
+    to_doubles(load(kept.rest), states.low + j)
     to_doubles(base.power, states.shift + j)
 
 
@@ -1883,7 +1878,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef Base *base
     cdef Whole scaled
     cdef bint plain = is_plain(terms), ordinary = True
-    cdef vec zero = splat(0), total, rest
+    cdef vec zero = splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         j = column_of(v, LANES, width)
@@ -1891,10 +1886,10 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         base = &panel.bases[v]
         peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
         base[0] = base_of(whole.peak, whole.peak_low, False)
-        shares_of_short(terms, n, j, plain, base, &kept, &total, &rest)
-        if not all_set((whole.peak - whole.peak == zero) & (total < splat(<real> INFINITY))):
+        short_of_vector(terms, n, j, plain, base, &kept)
+        if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
             return False
-        whole_share(total, rest, base, whole)
+        whole_share(load(kept.total), load(kept.rest), base, whole)
         panel.scaled[v] = whole.first * power_of_whole(base.power - whole.power)
         ordinary = ordinary and all_set(kept.least * panel.scaled[v] >= smallest())
     if not ordinary:
