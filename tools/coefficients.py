@@ -114,7 +114,9 @@ def log1p_set(name, reach, degree):
 
 
 def below_set(name, kind, reach, degree):
-    tail = [rounders()[kind](-c * (-1) ** k) for k, c in enumerate(interpolate(log1p_tail, -reach, reach, degree))]
+    tail = [
+        rounders()[kind](-c * (-1) ** k) for k, c in enumerate(interpolate(log1p_tail, -reach, reach, degree))
+    ]
     error = worst(lambda u: u + u**2 * polynomial(tail, u) + mp.log1p(-u), -reach, reach)
     size = mp.nstr(mp.log(error, 2), 4)
     print(f"\n/* -log(1 - u) = u + u^2 Q(u), |u| <= {mp.nstr(reach, 6)}: absolute error 2^{size} */")
