@@ -57,3 +57,33 @@ cdef class Call:
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype)
 cdef object as_result(Call asked, array, out)
+
+
+# --- the short way ------------------------------------------------------------------------------------
+
+cdef inline object type_of(value):
+    return type(value)
+
+
+cdef inline bint is_the_only(axis):
+    # Does `axis` name axis 0 of a 1-d array?
+    return type_of(axis) is int and (axis == 0 or axis == -1)
+
+
+cdef inline Py_ssize_t bare_length(a, axis, b, where, logb, scale, out, dtype, bint flat, Py_ssize_t most):
+    # The elements, if that is at most so many, of one contiguous row of float32 or float64 of which nothing else is
+    # asked; otherwise 0.  `flat`: axis None makes one row of any array.
+    cdef int type
+    cdef Py_ssize_t n
+    if not (b is None and cnp.PyArray_CheckExact(a)
+            and ((axis is None and flat) or (cnp.PyArray_NDIM(<cnp.ndarray> a) == 1
+                                             and (axis is None or is_the_only(axis))))
+            and where is None and logb is None and out is None and dtype is None
+            and type_of(scale) is float and <double> scale == 1.0):
+        return 0
+    type = cnp.PyArray_TYPE(<cnp.ndarray> a)
+    n = cnp.PyArray_SIZE(<cnp.ndarray> a)
+    if ((type == cnp.NPY_DOUBLE or type == cnp.NPY_FLOAT) and n <= most
+            and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> a) and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray> a)):
+        return n
+    return 0

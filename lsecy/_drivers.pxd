@@ -12,3 +12,6 @@ cdef int map_rows(const Problem *problem, Map map, void *out) except -1
 
 # One contiguous row of `n` elements of 32 or 64 bits, without weights.
 cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil
+
+# The same for softmax or log_softmax and at most QUICK elements.  False, and nothing is written, for special rows.
+cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noexcept nogil

@@ -1335,3 +1335,29 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
             fold_over(&problem, row, 1, EXACT, NULL, &states)
         kernels.finish(&states, 1, 0, 0, value, NULL)
     return value[0]
+
+
+cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noexcept nogil:
+    # A short row is a column, in as many copies as a vector has lanes: so it has the bits of any batch.
+    cdef const Kernels *kernels = kernels_of(bits)
+    cdef double tile[SHORT_ROW * TILE]
+    cdef double answer[SHORT_ROW * TILE]
+    cdef Terms terms = plain_terms(a, 0)
+    cdef Py_ssize_t k, lane
+    if n > SHORT_ROW:
+        return kernels.map_block(&terms, n, 0, map, False, out, 0)
+    terms = plain_terms(tile, TILE)
+    for k in range(n):
+        for lane in range(kernels.lanes):
+            if bits == 64:
+                tile[k * TILE + lane] = (<const double *> a)[k]
+            else:
+                (<float *> tile)[k * TILE + lane] = (<const float *> a)[k]
+    if not kernels.map_block(&terms, n, kernels.lanes, map, True, answer, TILE):
+        return False
+    for k in range(n):
+        if bits == 64:
+            (<double *> out)[k] = answer[k * TILE]
+        else:
+            (<float *> out)[k] = (<float *> answer)[k * TILE]
+    return True

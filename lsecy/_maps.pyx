@@ -5,7 +5,7 @@ from lsecy import _plain
 
 cimport numpy as cnp
 from lsecy cimport _arguments, _drivers
-from lsecy._arguments cimport Call
+from lsecy._arguments cimport Call, bare_length
 from lsecy.kernels.table cimport LOG_SOFTMAX, SOFTMAX, Map
 
 cnp.import_array()
@@ -80,6 +80,11 @@ def softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None,
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
+    cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, out, dtype, False, _drivers.QUICK)
+    if n > 0:
+        result = one_row(<cnp.ndarray> x, n, SOFTMAX)
+        if result is not None:
+            return result
     asked = _arguments.mapping("softmax", x, axis, b, where, logb, scale, out, dtype)
     return answer(asked, SOFTMAX, axis, scale)
 
@@ -121,8 +126,23 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
     >>> float(log_softmax([40.0, 0.0])[0])
     -4.248354255291589e-18
     """
+    cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, out, dtype, False, _drivers.QUICK)
+    if n > 0:
+        result = one_row(<cnp.ndarray> x, n, LOG_SOFTMAX)
+        if result is not None:
+            return result
     asked = _arguments.mapping("log_softmax", x, axis, b, where, logb, scale, out, dtype)
     return answer(asked, LOG_SOFTMAX, axis, scale)
+
+
+cdef inline object one_row(cnp.ndarray x, Py_ssize_t n, Map map):
+    # None where the row is special.
+    cdef cnp.npy_intp shape = n
+    cdef object result = cnp.PyArray_SimpleNew(1, &shape, cnp.PyArray_TYPE(x))
+    cdef int bits = 64 if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE else 32
+    if _drivers.map_row(cnp.PyArray_DATA(x), n, bits, map, cnp.PyArray_DATA(<cnp.ndarray> result)):
+        return result
+    return None
 
 
 cdef object answer(Call asked, Map map, axis, scale):

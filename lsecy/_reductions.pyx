@@ -7,7 +7,7 @@ from lsecy import _plain
 
 cimport numpy as cnp
 from lsecy cimport _arguments, _drivers
-from lsecy._arguments cimport Call
+from lsecy._arguments cimport Call, bare_length
 
 cnp.import_array()
 
@@ -117,16 +117,10 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     (0.541325, -1)
     """
     cdef Py_ssize_t n
-    cdef int type
-    if (b is None and not keepdims and not return_sign and cnp.PyArray_CheckExact(a)
-            and (axis is None or (cnp.PyArray_NDIM(<cnp.ndarray> a) == 1 and is_the_only(axis)))
-            and where is None and logb is None and out is None and dtype is None
-            and type_of(scale) is float and <double> scale == 1.0):
-        type = cnp.PyArray_TYPE(<cnp.ndarray> a)
-        n = cnp.PyArray_SIZE(<cnp.ndarray> a)
-        if ((type == cnp.NPY_DOUBLE or type == cnp.NPY_FLOAT) and 0 < n <= ALONE
-                and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> a) and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray> a)):
-            return one_row(<cnp.ndarray> a, n, type)
+    if not keepdims and not return_sign:
+        n = bare_length(a, axis, b, where, logb, scale, out, dtype, True, ALONE)
+        if n > 0:
+            return one_row(<cnp.ndarray> a, n)
     asked = _arguments.reduction("logsumexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
     if asked.general:
         return delivered(asked, return_sign, _plain.logsumexp(
@@ -196,25 +190,16 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     return by_sign(asked, return_sign, signs)
 
 
-cdef inline object one_row(cnp.ndarray a, Py_ssize_t n, int type):
+cdef inline object one_row(cnp.ndarray a, Py_ssize_t n):
     cdef double value
     cdef const void *data = cnp.PyArray_DATA(a)
-    cdef int bits = 64 if type == cnp.NPY_DOUBLE else 32
+    cdef int bits = 64 if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE else 32
     if n <= _drivers.QUICK:
         value = _drivers.reduce_row(data, n, bits)
     else:
         with nogil:
             value = _drivers.reduce_row(data, n, bits)
     return lsecy_float64(value) if bits == 64 else lsecy_float32(value)
-
-
-cdef inline object type_of(value):
-    return type(value)
-
-
-cdef inline bint is_the_only(axis):
-    # Does `axis` name axis 0 of a 1-d array?
-    return type_of(axis) is int and (axis == 0 or axis == -1)
 
 
 cdef inline object b_of(Call asked):

@@ -656,9 +656,9 @@ cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care 
 # --- short rows without weights -------------------------------------------------------------------------
 #
 # A whole row is at hand, so its largest term is known before the first exponential: no guess, no
-# second look for want of a shift, and no state, for a short row is never merged.
-#     float32  in double, by the largest term itself: the sum lies in [1, n].  Most rows never come here:
-#              see "a first look at short rows of float32".
+# second look for want of a shift, and no state, for a short row is never merged.  Where there is a register
+# table, only what "a first look at short rows" is not good enough for comes here.
+#     float32  in double, by the largest term itself: the sum lies in [1, n]
 #     float64  by the multiple of 32 under the largest term, which leaves a - shift exact.  A term's
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
 
