@@ -647,38 +647,6 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
         first += group.count
 
 
-cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
-    # Without weights: up to TILE rows side by side, or a few one by one.
-    cdef double rows[SHORT_ROW * TILE]
-    cdef double tile[SHORT_ROW * TILE]
-    cdef double value[TILE]
-    cdef double signs[TILE]
-    cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef bint straight = along_memory(problem, &problem.a, problem.reduced.a)
-    cdef Py_ssize_t width = max(group.count, kernels.lanes), k
-    cdef Row row
-    if problem.mask.data != NULL:
-        drop_from_rows(problem, group, rows)
-    if group.count >= 4:
-        if problem.mask.data != NULL:
-            kernels.transpose(rows, problem.n, problem.n, group.count, group.count * problem.n, tile)
-        else:
-            gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile)
-        kernels.short_columns(tile, TILE, problem.n, width, value)
-    else:
-        for k in range(group.count):
-            row = row_of(group, k)
-            if problem.mask.data != NULL:
-                row.a = <const char *> at(problem, rows, k * problem.n)
-            elif not straight:
-                gather(problem, &problem.a, problem.reduced.a, row.a, 0, problem.n, tile, 1)
-                row.a = <const char *> tile
-            value[k] = kernels.short_row(row.a, problem.n)
-    if sign != NULL:
-        signs_of(value, group.count, signs)
-    store_rows(problem, group, value, signs, out, sign)
-
-
 cdef void drop_from_rows(const Problem *problem, const Group *group, void *target) noexcept nogil:
     # Rows without weights one after the other, in which what the mask leaves out is -inf: that adds nothing.
     cdef const Kernels *kernels = kernels_of(problem.bits)
@@ -736,10 +704,10 @@ cdef inline void store_rows(const Problem *problem, const Group *group, double *
 
 # Short rows side by side: gathered so that lanes run across rows.
 cdef struct Tile:
-    Terms terms
-    double a[SHORT_ROW * TILE]
+    double a[SHORT_ROW * TILE]    # first, for where the struct is aligned so are its vectors
     double b[SHORT_ROW * TILE]
     char mask[SHORT_ROW * TILE]
+    Terms terms
 
 
 cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width, Tile *tile) noexcept nogil:
@@ -775,6 +743,34 @@ cdef void fold_tile(const Problem *problem, const Group *group, const States *st
     cdef Py_ssize_t width = max(group.count, kernels.lanes)
     fill_tile(problem, group, width, &tile)
     kernels.fold_columns(&tile.terms, problem.n, width, SHORT, states)
+
+
+cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
+    # Without weights: up to TILE rows side by side, or a few one by one.
+    cdef Tile tile
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef bint straight = along_memory(problem, &problem.a, problem.reduced.a)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes), k
+    cdef Row row
+    if group.count >= 4:
+        fill_tile(problem, group, width, &tile)
+        kernels.short_columns(tile.a, TILE, problem.n, width, value)
+    else:
+        if problem.mask.data != NULL:
+            drop_from_rows(problem, group, tile.b)
+        for k in range(group.count):
+            row = row_of(group, k)
+            if problem.mask.data != NULL:
+                row.a = <const char *> at(problem, tile.b, k * problem.n)
+            elif not straight:
+                gather(problem, &problem.a, problem.reduced.a, row.a, 0, problem.n, tile.a, 1)
+                row.a = <const char *> tile.a
+            value[k] = kernels.short_row(row.a, problem.n)
+    if sign != NULL:
+        signs_of(value, group.count, signs)
+    store_rows(problem, group, value, signs, out, sign)
 
 
 cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
@@ -1340,24 +1336,16 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
 cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noexcept nogil:
     # A short row is a column, in as many copies as a vector has lanes: so it has the bits of any batch.
     cdef const Kernels *kernels = kernels_of(bits)
+    cdef double row[SHORT_ROW + TILE]    # with room behind the end, which whole vectors read
     cdef double tile[SHORT_ROW * TILE]
     cdef double answer[SHORT_ROW * TILE]
     cdef Terms terms = plain_terms(a, 0)
-    cdef Py_ssize_t k, lane
     if n > SHORT_ROW:
         return kernels.map_block(&terms, n, 0, map, False, out, 0)
+    memcpy(row, a, n * (bits // 8))
+    kernels.transpose(row, n, n, 1, SHORT_ROW + TILE, tile)
     terms = plain_terms(tile, TILE)
-    for k in range(n):
-        for lane in range(kernels.lanes):
-            if bits == 64:
-                tile[k * TILE + lane] = (<const double *> a)[k]
-            else:
-                (<float *> tile)[k * TILE + lane] = (<const float *> a)[k]
     if not kernels.map_block(&terms, n, kernels.lanes, map, True, answer, TILE):
         return False
-    for k in range(n):
-        if bits == 64:
-            (<double *> out)[k] = answer[k * TILE]
-        else:
-            (<float *> out)[k] = (<float *> answer)[k * TILE]
+    kernels.untranspose(answer, n, 1, out, n)
     return True

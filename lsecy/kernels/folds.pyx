@@ -387,6 +387,18 @@ cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, re
         target[k] = source[k]
 
 
+cdef inline void store_some(real *target, vec x, Py_ssize_t count) noexcept nogil:
+    # The first `count` lanes, or all of them.
+    cdef real lanes[LANES_BOUND]
+    cdef Py_ssize_t k
+    if count >= LANES:
+        store(target, x)
+        return
+    store(lanes, x)
+    for k in range(count):
+        target[k] = lanes[k]
+
+
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
 cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint general,
@@ -944,10 +956,13 @@ cdef inline vec difference(vec x, const Base *base, bint general, bint far, vec 
     return x
 
 
+cdef inline vec sum_grid() noexcept nogil:
+    # Adding and removing it rounds 0 <= t < 2 to a multiple of 2^-14 (double 2^-44), of which 2^9 add up without error.
+    return splat(<real> (768.0 if REAL_BITS == 32 else 384.0))
+
+
 cdef inline vec on_sum_grid(vec t) noexcept nogil:
-    # 0 <= t < 2 to a multiple of 2^-14 (double 2^-44), of which 2^9 add up without error.
-    cdef vec grid = splat(<real> (768.0 if REAL_BITS == 32 else 384.0))
-    return (t + grid) - grid
+    return (t + sum_grid()) - sum_grid()
 
 
 # The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
@@ -1581,9 +1596,8 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
     cdef Base lower = base_to_write(base, whole)
     cdef Less less = less_of(whole)
     cdef Tail tail
-    cdef real edge[LANES_BOUND]
     cdef vec x, y, lost
-    cdef Py_ssize_t i = 0, j, k
+    cdef Py_ssize_t i = 0, j
     while i < n:
         j = i
         if n - i < LANES:
@@ -1595,12 +1609,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
             y = one_share(x, lost, &lower, whole, not general, far)
         else:
             y = one_log(x, lost, &less, not general, far)
-        if n - i >= LANES:
-            store(out + i, y)
-        else:
-            store(edge, y)
-            for k in range(n - i):
-                out[i + k] = edge[k]
+        store_some(out + i, y, n - i)
         i += LANES
 
 
@@ -1637,16 +1646,14 @@ cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const W
     cdef Base lower = base_to_write(base, whole)
     cdef Products products
     cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t i = 0, k
+    cdef Py_ssize_t i = 0
     make_products(whole, &products)
     while i + LANES <= n:
         store(out + i, answer_by_products(load(a + i), &lower, whole, &products))
         i += LANES
     if i < n:
         pad(a + i, n - i, LANES, <real> -INFINITY, edge)
-        store(edge, answer_by_products(load(edge), &lower, whole, &products))
-        for k in range(n - i):
-            out[i + k] = edge[k]
+        store_some(out + i, answer_by_products(load(edge), &lower, whole, &products), n - i)
 
 
 cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
@@ -1803,20 +1810,13 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
 cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base,
                                 const Whole *whole, const Whole *scaled, Py_ssize_t i, bint checked,
                                 real *out) noexcept nogil:
-    cdef real edge[LANES_BOUND]
     cdef vec t, y
-    cdef Py_ssize_t k
     while i < n:
         t = load(kept.t + i)
         y = product(t, load(kept.q + i), scaled)
         if checked and not all_set((y >= smallest()) | (t == splat(0))):
             y = vector_again(terms, i, n, base, whole)
-        if n - i >= LANES:
-            store(out + i, y)
-        else:
-            store(edge, y)
-            for k in range(n - i):
-                out[i + k] = edge[k]
+        store_some(out + i, y, n - i)
         i += LANES
 
 
@@ -1976,9 +1976,8 @@ cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogi
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
-    # Adding and removing it rounds to multiples of 2^-14 (double 2^-44) times the power of two next to exp(peak).
-    return power_of_whole(nearest_whole(peak * splat(<real> 1.4426950408889634))) * splat(
-        <real> (768.0 if REAL_BITS == 32 else 384.0))
+    # The grid of sums whose terms count from the power of two next to exp(peak).
+    return power_of_whole(nearest_whole(peak * splat(<real> 1.4426950408889634))) * sum_grid()
 
 
 cdef inline vec first_shift(vec peak) noexcept nogil:
@@ -2029,15 +2028,14 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
     cdef vec shifts[TILE]
     cdef double again[SPREAD]
     cdef real stays[LANES_BOUND]
-    cdef vec peak, shift
+    cdef Terms terms = plain_terms(a, a_step)
+    cdef vec peak, beside, shift
     cdef ivec fine[TILE]
     cdef ivec all_fine = splat(0) == splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         j = column_of(v, LANES, width)
-        peak = load(a + j)
-        for row in range(1, n):
-            peak = at_least(load(a + row * a_step + j), peak)
+        peak_of_vector(&terms, n, j, True, True, &peak, &beside)
         shift = first_shift(peak)
         if all_set(shift == splat(0)):
             first_sum(a + j, a_step, n, False, shift, first_grid(peak), highs + v, lows + v)
@@ -2118,70 +2116,52 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
 
 # --- logarithms of weights
 
-cdef inline dvec log_of_weight(dvec b) noexcept nogil:
-    # bound  0.56 ulp of the logarithm (float32 0.51); 0 gives -inf, inf itself, less than 0 NaN.
-    cdef dvec zero = dsplat(0), infinity = dsplat(INFINITY), result, shift, x = b
-    cdef divec tiny, large, ordinary = (b > zero) & (b < infinity)
+cdef inline dvec log_of_ordinary(dvec x, dvec exponent) noexcept nogil:
+    # log(x) + exponent ln2 for x > 0 normal and not near the end of the range.
+    cdef dvec result
     if REAL_BITS == 32:
-        result = log_coarse(dpick(ordinary, b, dsplat(1)), zero)
-    else:    # the ends of the range are first brought inside
-        tiny = b < dsplat(2.2250738585072014e-308)
-        large = b > dsplat(1e300)
-        x = dpick(tiny, b * dsplat(18014398509481984.0), b)    # 2^54
-        x = dpick(large, b * dsplat(5.551115123125783e-17), x)
-        shift = dpick(tiny, dsplat(-54), dpick(large, dsplat(54), zero))
-        result = log_pair(dpick(ordinary, x, dsplat(1)), zero, shift * dsplat(LN2_HIGH_DOUBLE))
-        result = result + shift * dsplat(LN2_LOW_DOUBLE)
-    result = dpick(ordinary, result, dpick(b == zero, zero - infinity, b))
-    return dpick(b < zero, dsplat(NAN), result)
-
-
-cdef inline vec log_by_table(vec b) noexcept nogil:
-    # bound  1 ulp of the logarithm, 2 where b is subnormal.
-    cdef vec zero = splat(0), infinity = splat(<real> INFINITY), shift, x, result
-    cdef dvec doubles
-    cdef ivec ordinary = (b > zero) & (b < infinity)
-    # The ends of the range are first brought inside by 2^54.
-    cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
-    cdef ivec large = b > splat(<real> (1e38 if REAL_BITS == 32 else 1e300))
-    x = pick(tiny, b * splat(<real> 18014398509481984.0), b)
-    x = pick(large, b * splat(<real> 5.551115123125783e-17), x)
-    x = pick(ordinary, x, splat(1))
-    shift = splat(<real> 37.42994775023704)
-    shift = pick(tiny, zero - shift, pick(large, shift, zero))
-    if REAL_BITS == 32:
-        result = log_float(x, zero, shift, zero)
+        return log_coarse(x, exponent * dsplat(0.6931471805599453))
+    if REGISTER_TABLE:
+        result = log_near(x, dsplat(0), exponent * dsplat(LN2_HIGH_DOUBLE))
     else:
-        doubles = log_near(half(x, 0), dsplat(0), half(shift, 0))
-        result = joined(doubles, doubles)
-    result = pick(ordinary, result, pick(b == zero, zero - infinity, b))
-    return pick(b < zero, splat(<real> NAN), result)
+        result = log_pair(x, dsplat(0), exponent * dsplat(LN2_HIGH_DOUBLE))
+    return result + exponent * dsplat(LN2_LOW_DOUBLE)
 
 
 cdef inline void log_vector(real *p) noexcept nogil:
-    cdef vec b = load(p)
+    # bound  1 ulp of the logarithm (0.56 without a register table), 2 near the ends of the range, which are first
+    #        brought inside by 2^54; 0 gives -inf, inf itself, less than 0 NaN.
+    cdef vec b = load(p), zero = splat(0), infinity = splat(<real> INFINITY), moved = splat(54), x = b, exponent, result
+    cdef ivec ordinary = (b > zero) & (b < infinity)
+    cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
+    cdef ivec large = b > splat(<real> (1e38 if REAL_BITS == 32 else 1e300))
     cdef dvec parts[HALVES_BOUND]
     cdef int which
-    if REGISTER_TABLE:
-        store(p, log_by_table(b))
-        return
-    for which in range(HALVES):
-        parts[which] = log_of_weight(half(b, which))
-    store(p, joined(parts[0], parts[HALVES - 1]))
+    x = pick(tiny, b * splat(<real> 18014398509481984.0), x)
+    x = pick(large, b * splat(<real> 5.551115123125783e-17), x)
+    x = pick(ordinary, x, splat(1))
+    exponent = pick(tiny, zero - moved, pick(large, moved, zero))
+    if REAL_BITS == 32 and REGISTER_TABLE:
+        result = log_float(x, zero, exponent * splat(<real> 0.6931471805599453), zero)
+    else:
+        for which in range(HALVES):
+            parts[which] = log_of_ordinary(half(x, which), half(exponent, which))
+        result = joined(parts[0], parts[HALVES - 1])
+    result = pick(ordinary, result, pick(b == zero, zero - infinity, b))
+    store(p, pick(b < zero, splat(<real> NAN), result))
 
 
 cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
     cdef real *b = <real *> numbers
     cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t i = 0, k
+    cdef Py_ssize_t i = 0
     while i + LANES <= count:
         log_vector(b + i)
         i += LANES
     if i < count:
         pad(b + i, count - i, LANES, 1, edge)
         log_vector(edge)
-        for k in range(count - i):
-            b[i + k] = edge[k]
+        store_some(b + i, load(edge), count - i)
 
 
 # --- what is left out
@@ -2333,8 +2313,7 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
     cdef const real *tile = <const real *> source
     cdef real *rows = <real *> start
     cdef vec x[LANES_BOUND]
-    cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t first = 0, column, i, k, wide, high, at
+    cdef Py_ssize_t first = 0, column, i, wide, high, at
     if step == n and count % LANES == 0 and n <= LANES:
         if n == 2:
             untranspose_dense(tile, 2, count, rows)
@@ -2360,9 +2339,7 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
                 if wide == LANES or (step == n and at + LANES <= count * n):
                     store(rows + at, x[i])
                 else:
-                    store(edge, x[i])
-                    for k in range(wide):
-                        rows[at + k] = edge[k]
+                    store_some(rows + at, x[i], wide)
             column -= LANES
         first += LANES
 
