@@ -132,6 +132,13 @@ def show_powers(name, kind, table):
         kind,
         [rounders()[kind](power / near - 1) for power, near in zip(powers, rounded, strict=True)],
     )
+    # In [1, 2) a mantissa's share of 1 / table is as much of the number, and of an exponent below.
+    bits = {"float": ("<f", "<I", 23), "double": ("<d", "<Q", 52)}[kind]
+    bare = [
+        struct.unpack(bits[1], struct.pack(bits[0], near))[0] - (j << bits[2]) // table
+        for j, near in enumerate(rounded)
+    ]
+    show(f"{name}_BARE", kind, [struct.unpack(bits[0], struct.pack(bits[1], b))[0] for b in bare])
     return powers
 
 
@@ -148,15 +155,12 @@ def main():
     print("/* float(ln 2) / ln 2 - 1 */")
     print(f"#define LN2_EXCESS {float(mp.mpf(to_float(LN2)) / LN2 - 1).hex()}")
     exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
-    print(
-        "\n/* The steps of exponentials by a table: ln2 / 16 and ln2 / 8, without a table ln2, in two full parts. */"
-    )
-    for kind, table in (("float", 16), ("float", 8), ("double", 16), ("double", 1)):
-        high = rounders()[kind](LN2 / table)
-        low = rounders()[kind](LN2 / table - mp.mpf(high))
+    print("\n/* ln 2 in two full parts. */")
+    for kind in ("float", "double"):
+        high = rounders()[kind](LN2)
         suffix = "f" if kind == "float" else ""
-        print(f"#define STEP_HIGH_{kind.upper()}_{table} {high.hex()}{suffix}")
-        print(f"#define STEP_LOW_{kind.upper()}_{table} {low.hex()}{suffix}")
+        print(f"#define LN2_NEAREST_{kind.upper()} {high.hex()}{suffix}")
+        print(f"#define LN2_REST_{kind.upper()} {rounders()[kind](LN2 - mp.mpf(high)).hex()}{suffix}")
     short_set("EXP_FLOAT_32", "float", LN2 / 64)
     exp_set("EXP_FLOAT_16", "float", LN2 / 32, 1)
     exp_set("EXP_FLOAT_8", "float", LN2 / 16, 2)
@@ -181,7 +185,7 @@ def main():
         show(f"{prefix}INVERSES", kind, inverses)
         show(f"{prefix}INVERSES_LOG", kind, [rounded(x) for x in logs])
         show(f"{prefix}INVERSES_LOG_LOW", kind, [rounded(x - mp.mpf(rounded(x))) for x in logs])
-    print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1 */")
+    print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1;\n * BARE: its bits less j / 16 of an exponent */")
     powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])
     print("\n/* The same for float, 2^(j / 8) and 2^(j / 32) */")

@@ -100,10 +100,12 @@ cdef inline vec table_tail(vec r, bint closer) noexcept nogil:
     return (<vec *> &q)[0]
 
 
-# 2^(j / TABLE), or a multiple of it, and what rounding took from that, relative to it.
+# 2^(j / TABLE), or a multiple of it; what rounding took from that, relative to it; and the bits of the first less
+# those that j adds to an exponent (`times_power`).
 cdef struct Powers:
     const real *rounded
     const real *lost
+    const real *bare
 
 
 cdef inline Powers powers_of_two() noexcept nogil:
@@ -111,46 +113,56 @@ cdef inline Powers powers_of_two() noexcept nogil:
     if REAL_BITS == 64:
         powers.rounded = <const real *> SIXTEENTHS
         powers.lost = <const real *> SIXTEENTHS_REST
+        powers.bare = <const real *> SIXTEENTHS_BARE
     elif TABLE == 16:
         powers.rounded = <const real *> FLOAT_SIXTEENTHS
         powers.lost = <const real *> FLOAT_SIXTEENTHS_REST
+        powers.bare = <const real *> FLOAT_SIXTEENTHS_BARE
     else:
         powers.rounded = <const real *> FLOAT_EIGHTHS
         powers.lost = <const real *> FLOAT_EIGHTHS_REST
+        powers.bare = <const real *> FLOAT_EIGHTHS_BARE
     return powers
 
 
-cdef inline void table_power(vec x, vec lost, bint exact, const Powers *powers, vec *t, vec *q, vec *k,
-                             vec *z) noexcept nogil:
-    # exp(x + lost) = 2^floor(k / TABLE) t (1 + q), k whole, which stands in the low bits of z too.  t is
-    # 2^(j / TABLE), j the low bits of k, and |q| <= ln2 / (2 TABLE); without a table t is exp itself,
-    # rounded, and q what that lost.
+cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole, const Powers *powers, vec *t, vec *q,
+                             vec *k, vec *z) noexcept nogil:
+    # exp(x + lost) = 2^floor(k) t (1 + q), k a multiple of 1 / TABLE, counted in the low bits of z = k + steps, where
+    # steps is WHOLE_STEPS or a whole number less.  t is 2^(j / TABLE), j those bits, and |q| <= ln2 / (2 TABLE);
+    # without a table t is exp itself, rounded, and q what that lost.
+    # `whole`: t comes with its power, 2^floor(k + steps - WHOLE_STEPS), which must be a normal number.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
-    # range  |x| <= 2^14 (double 2^21): x - k STEP_HIGH is then exact, for it is small and a multiple of a
-    #        unit that x and STEP_HIGH share.
+    # range  |x| <= 2^14 (double 2^21): x - k LN2_NEAREST is then exact, for it is small and a multiple of a
+    #        unit that x and LN2_NEAREST share.
     # bound  2^-27.5 relative (double 2^-54) for t (1 + q) in exact arithmetic; NaN gives NaN.
     cdef vec near, r, rest, w, one
-    z[0] = x * splat(<real> (1.4426950408889634 * TABLE)) + splat(WHOLE_NUMBERS)
-    k[0] = z[0] - splat(WHOLE_NUMBERS)
-    near = vresidual(x, k[0], splat(STEP_HIGH))
-    r = near - k[0] * splat(STEP_LOW)
+    z[0] = x * splat(<real> 1.4426950408889634) + steps
+    k[0] = z[0] - steps
+    near = vresidual(x, k[0], splat(LN2_NEAREST))
+    r = near - k[0] * splat(LN2_REST)
     if TABLE == 1:
-        rest = (near - r) - k[0] * splat(STEP_LOW)
+        rest = (near - r) - k[0] * splat(LN2_REST)
         if not exact:
             rest = rest + lost
         w = (r * r) * table_tail(r, False)
         w = w + (rest * (r + w) + rest)
         near = r + w
         one = splat(1) + near
-        t[0] = one
+        t[0] = times_power(one, z[0]) if whole else one
         q[0] = (((r - near) + w) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
         return
-    t[0] = vlookup(powers.rounded, z[0])
+    t[0] = times_power(vlookup(powers.bare, z[0]), z[0]) if whole else vlookup(powers.rounded, z[0])
     rest = vlookup(powers.lost, z[0])
     if not exact:
         rest = rest + lost
     r = r + rest
     q[0] = (r * r) * table_tail(r, False) + r
+
+
+cdef inline vec least_power(vec z) noexcept nogil:
+    # No more than any t of table_power, `whole`, whose z is not below this one.
+    cdef Powers powers = powers_of_two()
+    return times_power(splat(<real> 0.5) if TABLE == 1 else vlookup(powers.bare, z), z)
 
 
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:

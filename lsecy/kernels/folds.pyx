@@ -17,8 +17,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, float_power, log_coarse, log_float, log_near, log_pair, pair_power, powers_of_two, reduced,
-    table_power, table_tail, two_sum, vtwo_sum)
+    Powers, double_power, float_power, least_power, log_coarse, log_float, log_near, log_pair, pair_power,
+    powers_of_two, reduced, table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -152,11 +152,11 @@ cdef struct Tail:
     char kept[TREE * SPREAD]
 
 
-cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length,
+cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length, real filler,
                            Tail *tail) noexcept nogil:
     cdef Py_ssize_t k
     tail.terms = terms[0]
-    pad(<const real *> terms.a + first, count, length, <real> -INFINITY, tail.a)
+    pad(<const real *> terms.a + first, count, length, filler, tail.a)
     tail.terms.a = tail.a
     if terms.b != NULL and terms.b_inner:
         pad(<const real *> terms.b + first, count, length, 0, tail.b)
@@ -387,16 +387,11 @@ cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, re
         target[k] = source[k]
 
 
-cdef inline void store_some(real *target, vec x, Py_ssize_t count) noexcept nogil:
-    # The first `count` lanes, or all of them.
-    cdef real lanes[LANES_BOUND]
-    cdef Py_ssize_t k
-    if count >= LANES:
-        store(target, x)
-        return
-    store(lanes, x)
-    for k in range(count):
-        target[k] = lanes[k]
+cdef inline Py_ssize_t before_boundary(const real *target, Py_ssize_t n) noexcept nogil:
+    # Elements of a row that come before its first whole vector's place in memory: a vector stored across
+    # two cache lines takes twice as long.
+    cdef Py_ssize_t bytes = LANES * sizeof(real)
+    return <Py_ssize_t> (-<size_t> target % bytes) // sizeof(real) if n > 2 * LANES else 0
 
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
@@ -416,7 +411,7 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
     while i < n:
         j = i
         if n - i < stripe:
-            pad_terms(terms, i, n - i, stripe, &tail)
+            pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
             terms = &tail.terms
             j = 0
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
@@ -446,7 +441,7 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
     while i < n:
         j = i
         if n - i < DWIDTH:
-            pad_terms(terms, i, n - i, WIDTH, &tail)
+            pad_terms(terms, i, n - i, WIDTH, <real> -INFINITY, &tail)
             terms = &tail.terms
             j = 0
         for v in range(DWIDTH // DLANES):
@@ -613,7 +608,7 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
         return
     while i < n:
         if n - i < LANES:
-            pad_terms(terms, i, n - i, LANES, &tail)
+            pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
             x = fetch(&tail.terms, 0, 0, &lost, &b)
         else:
             x = fetch(terms, 0, i, &lost, &b)
@@ -907,7 +902,9 @@ cdef struct Base:
     vec shift        # subtracted: 0, or the peak where it is far
     vec shift_low
     vec power        # a term is relative to 2^power, next to exp(peak - shift)
+    vec steps        # what rounds to steps and counts them from there
     vec bottom       # what lies below counts as this, whose term is as good as none
+    vec least        # no exponent is below this, as far as one knows
     bint far         # is any lane shifted?
 
 # What a row's answers are made with, lane by lane.
@@ -929,8 +926,22 @@ cdef inline Base base_of(vec peak, vec peak_low, bint always) noexcept nogil:
     base.shift = pick(near, zero, peak)
     base.shift_low = pick(near, zero, peak_low)
     base.power = nearest_whole(pick(near, peak, zero) * splat(<real> 1.4426950408889634))
+    base.least = splat(<real> -INFINITY)
+    base.steps = splat(WHOLE_STEPS) - base.power
     base.bottom = base.power * splat(<real> 0.6931471805599453) - splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
     return base
+
+
+cdef inline bint is_bounded(const Base *base) noexcept nogil:
+    return not base.far and all_set(base.least >= base.bottom)
+
+
+cdef inline vec least_term(const Base *base) noexcept nogil:
+    # t of the least exponent that is known.
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z
+    table_power(base.least, splat(0), True, base.steps, True, &powers, &t, &q, &k, &z)
+    return t
 
 
 cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint general, vec *lost) noexcept nogil:
@@ -971,18 +982,20 @@ cdef struct Kept:
     real q[2 * BLOCK_DOUBLES]
     real total[LANES_BOUND]    # of short columns, in two parts
     real rest[LANES_BOUND]
-    vec least    # of t, but for those of a last stripe that is not whole
+    vec least    # no more than any t
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                             Py_ssize_t j_apart, const Base *base, int count, bint general, bint far,
-                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
+                             Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
+                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *least, vec *high,
+                             vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
-    # `place`, `apart` from each other.
+    # `place`, `apart` from each other; `least` is what `least_power` needs to know of them.  `bounded`: no exponent
+    # lies below the bottom, which is known without a look.
     cdef vec h[TREE]
     cdef vec l[TREE]
     cdef Powers powers = powers_of_two()
-    cdef vec x, lost, t, q, k, z, least = splat(<real> INFINITY)
+    cdef vec x, lost, t, q, k, z
     cdef int s
     for s in range(TREE):
         if s >= count:
@@ -990,18 +1003,18 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             continue
         x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
         x = difference(x, base, general, far, &lost)    # before `lost` is read
-        table_power(at_least(x, base.bottom), lost, not general and not far, &powers, &t, &q, &k, &z)
-        t = normal_at(t, z, k, base.power)
+        if not bounded:
+            x = at_least(x, base.bottom)
+        table_power(x, lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
         if kept != NULL and general:    # what is left out needs no second look
             t = pick(x == splat(<real> -INFINITY), splat(0), t)
         if kept != NULL:
-            least = at_most(t, least)
+            if not bounded:
+                least[0] = lower_count(z, least[0])
             store(kept.t + place + s * apart, t)
             store(kept.q + place + s * apart, q)
         h[s] = on_sum_grid(t)
         l[s] = t * q + (t - h[s])
-    if kept != NULL:
-        kept.least = at_most(least, kept.least)
     high[0] = tree(h)
     low[0] = tree(l)
 
@@ -1018,8 +1031,8 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
         x = exponent(terms, row + s * row_apart, j + s * j_apart, True, &lost)
         top = (x == whole.peak) & (lost == whole.peak_low)
         x = difference(x, base, True, True, &lost)
-        table_power(at_least(x, base.bottom), lost, False, &powers, &t, &q, &k, &z)
-        t = pick(top | (x < base.bottom), splat(0), normal_at(t, z, k, base.power))
+        table_power(at_least(x, base.bottom), lost, False, base.steps, True, &powers, &t, &q, &k, &z)
+        t = pick(top | (x < base.bottom), splat(0), t)
         q = pick(top, splat(0), t * q)
         for which in range(HALVES):
             ones[which] = ones[which] + half(pick(top, splat(1), splat(0)), which)
@@ -1028,7 +1041,7 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                            Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
-                           bint far, bint apart, Kept *kept, Py_ssize_t place,
+                           bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place, vec *least,
                            dvec *high, dvec *low, dvec *ones) noexcept nogil:
     # Eight terms to the sums of a position; `apart`: to those of all but the peak, which is counted.
     cdef vec h, l
@@ -1036,7 +1049,8 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
     if apart:
         add_apart(terms, row, row_apart, j, j_apart, base, whole, count, high, low, ones)
         return
-    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, kept, place, j_apart, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, bounded, kept, place, j_apart, least,
+                &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -1046,15 +1060,16 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
 
 
 cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const Whole *whole, bint general,
-                         bint far, bint apart, Kept *kept, const States *states) noexcept nogil:
+                         bint far, bint apart, bint bounded, Kept *kept, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec ones[SPREAD]
     cdef Tail tail
-    cdef vec least = splat(0)
+    cdef vec least = splat(<real> INFINITY), stripes = least
     cdef Base own = start[0]    # in registers: what is stored cannot change it
     cdef const Base *base = &own
     cdef Terms row = terms[0]
+    cdef real edge[LANES_BOUND]
     cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
@@ -1062,17 +1077,24 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     while i < n:
         j = i
         if n - i < stripe:
-            pad_terms(&row, i, n - i, stripe, &tail)
+            pad_terms(&row, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
             row = tail.terms
             j = 0
-            if kept != NULL:
-                least = kept.least
+            stripes = least
         for v in range(WIDTH // LANES):
-            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, kept, i + v * LANES,
-                      high + v * HALVES, low + v * HALVES, ones + v * HALVES)
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
+                      i + v * LANES, &least, high + v * HALVES, low + v * HALVES, ones + v * HALVES)
         i += stripe
-    if kept != NULL and i > n:    # without what fills the last stripe
-        kept.least = least
+    if kept != NULL:
+        if bounded:
+            kept.least = least_term(base)
+        else:
+            kept.least = least_power(least if i == n else stripes)
+        j = n if bounded or i == n else i - stripe
+        while j < n:    # without what fills the last stripe
+            pad(kept.t + j, min(n - j, LANES), LANES, <real> INFINITY, edge)
+            kept.least = at_most(load(edge), kept.least)
+            j += LANES
     keep_row(high, low, low, ones, WIDTH, apart or REAL_BITS == 64, False, apart, lane(base.power, 0), states, 0)
 
 
@@ -1097,10 +1119,10 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
             if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, NULL, 0,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0, NULL,
                           high + p * HALVES, low + p * HALVES, ones + p * HALVES)
             else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, NULL, 0,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0, NULL,
                           high + p * HALVES, low + p * HALVES, ones + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
@@ -1118,7 +1140,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
                            Kept *kept, vec *high, vec *low) noexcept nogil:
     # One vector of columns of at most SHORT_ROW.
-    cdef vec h, l
+    cdef vec h, l, least = splat(<real> INFINITY)
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
     cdef Terms columns = terms[0]
@@ -1126,14 +1148,18 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
-            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, False, kept, row * TILE + j, TILE, &least, &h,
+                        &l)
         elif n - row == 4:
-            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, False, kept, row * TILE + j, TILE, &least, &h,
+                        &l)
         else:
-            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), general, far, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), general, far, False, kept, row * TILE + j, TILE,
+                        &least, &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
+    kept.least = least_power(least)
 
 
 cdef inline bint has_few(double total) noexcept nogil:
@@ -1190,7 +1216,7 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     whole.peak = peak
     whole.peak_low = peak_low
     if along:
-        sum_one(terms, n, &base, &whole, True, True, True, NULL, states)
+        sum_one(terms, n, &base, &whole, True, True, True, False, NULL, states)
     else:
         sum_vector(terms, n, j, &base, &whole, True, True, True, states)
     for k in range(count):
@@ -1210,7 +1236,7 @@ cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, 
         return exponent(terms, i, j, True, lost)
     if n - i >= LANES:
         return exponent(terms, 0, i, True, lost)
-    pad_terms(terms, i, n - i, LANES, tail)
+    pad_terms(terms, i, n - i, LANES, <real> -INFINITY, tail)
     return exponent(&tail.terms, 0, 0, True, lost)
 
 
@@ -1221,43 +1247,49 @@ cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
     beside[0] = pick(more, lost, beside[0])
 
 
-cdef inline real largest_of(vec x) noexcept nogil:
-    # No lane is NaN.
-    cdef real lanes[LANES_BOUND]
-    cdef Py_ssize_t half_way = LANES, k
-    store(lanes, x)
-    while half_way > 1:
-        half_way = half_way // 2
-        for k in range(half_way):
-            lanes[k] = lanes[k] if lanes[k] > lanes[k + half_way] else lanes[k + half_way]
-    return lanes[0]
-
-
 cdef inline bint are_exact(const Terms *terms) noexcept nogil:
     # Does rounding take nothing from the exponents?
     return terms.scale == 1 and terms.logb == NULL
 
 
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint coarse, real *target,
-                             real *target_low) noexcept nogil:
+                             real *target_low, real *least) noexcept nogil:
     # `coarse`: without what rounding took from the peak, which need not be the largest of equals then.
+    # `least`: the least exponent of plain terms, of others -inf.
     cdef vec most[4]
+    cdef vec fewest[4]
     cdef vec x, lost, beside = splat(0)
     cdef Tail tail
+    cdef real edge[LANES_BOUND]
     cdef Py_ssize_t i = 0, k
     coarse = coarse or are_exact(terms)
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
+        fewest[k] = splat(<real> INFINITY)
     while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
         for k in range(4):
-            most[k] = at_least(most[k], load(<const real *> terms.a + i + k * LANES))
+            x = load(<const real *> terms.a + i + k * LANES)
+            most[k] = at_least(most[k], x)
+            fewest[k] = at_most(fewest[k], x)
         i += 4 * LANES
+    while plain and i + LANES <= n:
+        x = load(<const real *> terms.a + i)
+        most[0] = at_least(most[0], x)
+        fewest[0] = at_most(fewest[0], x)
+        i += LANES
     while coarse and i + 4 * LANES <= n:
         for k in range(4):
             most[k] = at_least(most[k], exponent(terms, 0, i + k * LANES, True, &lost))
         i += 4 * LANES
     for k in range(1, 4):
         most[0] = at_least(most[0], most[k])
+        fewest[0] = at_most(fewest[0], fewest[k])
+    if plain and i < n:
+        pad(<const real *> terms.a + i, n - i, LANES, (<const real *> terms.a)[0], edge)
+        most[0] = at_least(most[0], load(edge))
+        fewest[0] = at_most(fewest[0], load(edge))
+        i = n
+    least[0] = -largest(splat(0) - fewest[0]) if plain else <real> -INFINITY
     while i < n:
         x = along_or_across(terms, n, i, 0, True, &tail, &lost)
         if coarse:
@@ -1265,9 +1297,9 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint 
         else:
             higher(x, lost, most, &beside)
         i += LANES
-    target[0] = largest_of(most[0])
+    target[0] = largest(most[0])
     beside = pick(most[0] == splat(target[0]), beside, splat(<real> -INFINITY))
-    target_low[0] = 0 if coarse else largest_of(beside)
+    target_low[0] = 0 if coarse else largest(beside)
 
 
 cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
@@ -1288,11 +1320,12 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
                double *target_low) noexcept nogil:
     cdef real high[LANES_BOUND]
     cdef real low[LANES_BOUND]
+    cdef real least
     cdef vec most, beside
     cdef bint plain = is_plain(terms)
     cdef Py_ssize_t j, v, k
     if width == 0:
-        peak_of_row(terms, n, plain, map == SOFTMAX, high, low)
+        peak_of_row(terms, n, plain, map == SOFTMAX, high, low, &least)
         target[0] = high[0]
         target_low[0] = low[0]
         return
@@ -1314,20 +1347,23 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *b
                      const States *states) noexcept nogil:
     # Combinations of constants that matter are loops of their own.
     if base.far:
-        sum_one(terms, n, base, NULL, True, True, False, NULL, states)
+        sum_one(terms, n, base, NULL, True, True, False, False, NULL, states)
+    elif plain and is_bounded(base):
+        sum_one(terms, n, base, NULL, False, False, False, True, NULL, states)
     elif plain:
-        sum_one(terms, n, base, NULL, False, False, False, NULL, states)
+        sum_one(terms, n, base, NULL, False, False, False, False, NULL, states)
     else:
-        sum_one(terms, n, base, NULL, True, False, False, NULL, states)
+        sum_one(terms, n, base, NULL, True, False, False, False, NULL, states)
 
 
 cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, Kept *kept,
                        const States *states) noexcept nogil:
-    kept.least = splat(<real> INFINITY)
-    if plain:
-        sum_one(terms, n, base, NULL, False, False, False, kept, states)
+    if plain and is_bounded(base):
+        sum_one(terms, n, base, NULL, False, False, False, True, kept, states)
+    elif plain:
+        sum_one(terms, n, base, NULL, False, False, False, False, kept, states)
     else:
-        sum_one(terms, n, base, NULL, True, False, False, kept, states)
+        sum_one(terms, n, base, NULL, True, False, False, False, kept, states)
 
 
 cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short, const Base *base,
@@ -1345,7 +1381,6 @@ cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           Kept *kept) noexcept nogil:
     cdef vec high, low, total
-    kept.least = splat(<real> INFINITY)
     if base.far and plain:
         sum_short(terms, n, j, base, False, True, kept, &high, &low)
     elif base.far:
@@ -1522,7 +1557,7 @@ cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole,
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
     cdef vec d = difference(x, base, not exact, far, &lost)
-    table_power(at_least(d, base.bottom), lost, exact and not far, &powers, &t, &q, &k, &z)
+    table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
     return rounded_at(product(t, q, whole), k, whole.power)
 
 
@@ -1536,6 +1571,9 @@ cdef struct Less:
     dvec a_double[HALVES_BOUND]    # float32: double has room for all digits
     dvec b_double[HALVES_BOUND]
     bint twice
+    vec rest        # of all that is subtracted at once, beside a
+    vec lowest      # of x that need no double: -a, or the least number
+    int sign        # of a, where it is that of all lanes and all are finite; else 0
 
 
 cdef inline Less less_of(const Whole *whole) noexcept nogil:
@@ -1553,6 +1591,13 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
     less.b_low = pick(together, zero, whole.second)
     together = together & (magnitude(whole.peak) < splat(<real> INFINITY))
     less.twice = not all_set(together)
+    less.rest = error
+    less.sign = 0
+    if all_set((less.a > zero) & (less.a < splat(<real> INFINITY))):
+        less.sign = 1
+    elif all_set((less.a < zero) & (less.a > splat(<real> -INFINITY))):
+        less.sign = -1
+    less.lowest = zero - less.a if less.sign == 1 else splat(<real> (-3.4028234663852886e38 if REAL_BITS == 32 else -1.7976931348623157e308))
     for which in range(HALVES):
         less.a_double[which] = half(less.a, which) + half(pick(together, error, zero), which)
         less.b_double[which] = half(less.b, which) + half(less.b_low, which)
@@ -1562,9 +1607,14 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
 
 
 cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint twice) noexcept nogil:
+    # Where it is known which of x and a is larger, three operations tell what x - a lost (Dekker 1971).
     cdef vec d, y, error, more
     cdef dvec parts[HALVES_BOUND]
     cdef int which
+    if exact and not twice and less.sign != 0 and all_set(x >= less.lowest):
+        d = x - less.a
+        error = x - (d + less.a) if less.sign == 1 else (x - d) - less.a
+        return d + (error - less.rest)
     if REAL_BITS == 32:
         for which in range(HALVES):
             parts[which] = half(x, which) - less.a_double[which]
@@ -1597,11 +1647,11 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
     cdef Less less = less_of(whole)
     cdef Tail tail
     cdef vec x, y, lost
-    cdef Py_ssize_t i = 0, j
+    cdef Py_ssize_t i = 0, j, count = before_boundary(out, n)
     while i < n:
         j = i
         if n - i < LANES:
-            pad_terms(terms, i, n - i, LANES, &tail)
+            pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
             terms = &tail.terms
             j = 0
         x = exponent(terms, 0, j, general, &lost)
@@ -1609,8 +1659,12 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
             y = one_share(x, lost, &lower, whole, not general, far)
         else:
             y = one_log(x, lost, &less, not general, far)
-        store_some(out + i, y, n - i)
-        i += LANES
+        if i == 0 and count > 0:
+            store_some(out, y, count)
+            i = count
+        else:
+            store_some(out + i, y, n - i)
+            i += LANES
 
 
 # What a row of softmax can know of all its answers: the products of the powers with `first`.
@@ -1632,13 +1686,14 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
         j += LANES
     products.powers.rounded = products.rounded
     products.powers.lost = powers.lost
+    products.powers.bare = NULL
 
 
 cdef inline vec answer_by_products(vec x, const Base *base, const Whole *whole,
                                    const Products *products) noexcept nogil:
     # one_share, without the multiplications that all elements share.
     cdef vec y, q, k, z
-    table_power(at_least(x, base.bottom), splat(0), True, &products.powers, &y, &q, &k, &z)
+    table_power(at_least(x, base.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k, &z)
     return rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
 
 
@@ -1646,8 +1701,10 @@ cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const W
     cdef Base lower = base_to_write(base, whole)
     cdef Products products
     cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t i = before_boundary(out, n)
     make_products(whole, &products)
+    if i > 0:
+        store_some(out, answer_by_products(load(a), &lower, whole, &products), i)
     while i + LANES <= n:
         store(out + i, answer_by_products(load(a + i), &lower, whole, &products))
         i += LANES
@@ -1774,20 +1831,21 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
 
 cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexcept nogil:
     cdef double memory[5 * LANES_BOUND]
-    cdef real high = 0, low = 0
+    cdef real high = 0, low = 0, least = 0
     cdef bint plain = is_plain(terms)
     cdef States states = states_in(memory, LANES_BOUND)
     cdef Kept kept
     cdef Base base
     cdef Whole whole
     cdef bint keeps
-    peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low)
+    peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low, &least)
     if not fabs(high) < INFINITY:
         return False
     whole.peak = splat(high)
     whole.peak_low = splat(low)
     whole.power = splat(0)
     base = base_of(whole.peak, whole.peak_low, False)
+    base.least = splat(least)
     keeps = map == SOFTMAX and not base.far
     if keeps:
         sum_and_keep(terms, n, plain, &base, &kept, &states)
@@ -1808,16 +1866,20 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
 
 
 cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base,
-                                const Whole *whole, const Whole *scaled, Py_ssize_t i, bint checked,
-                                real *out) noexcept nogil:
+                                const Whole *whole, const Whole *scaled, bint checked, real *out) noexcept nogil:
     cdef vec t, y
+    cdef Py_ssize_t i = 0, count = before_boundary(out, n)
     while i < n:
         t = load(kept.t + i)
         y = product(t, load(kept.q + i), scaled)
         if checked and not all_set((y >= smallest()) | (t == splat(0))):
             y = vector_again(terms, i, n, base, whole)
-        store_some(out + i, y, n - i)
-        i += LANES
+        if i == 0 and count > 0:
+            store_some(out, y, count)
+            i = count
+        else:
+            store_some(out + i, y, n - i)
+            i += LANES
 
 
 cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
@@ -1825,13 +1887,11 @@ cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const B
     # The products of one_share, all times a power of two, which changes no digit unless one is next to
     # the end of the range: those are computed anew.
     cdef Whole scaled = whole[0]
-    cdef Py_ssize_t whole_stripes = n - n % (TREE * WIDTH)    # of which `least` tells
     scaled.first = whole.first * power_of_whole(base.power - whole.power)
     if all_set(kept.least * scaled.first >= smallest()):
-        write_products(terms, whole_stripes, kept, base, whole, &scaled, 0, False, out)
+        write_products(terms, n, kept, base, whole, &scaled, False, out)
     else:
-        whole_stripes = 0
-    write_products(terms, n, kept, base, whole, &scaled, whole_stripes, True, out)
+        write_products(terms, n, kept, base, whole, &scaled, True, out)
 
 
 cdef inline vec smallest() noexcept nogil:
@@ -1962,15 +2022,15 @@ cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogi
     # themselves: `first_answer` makes good for it.
     cdef Powers powers = powers_of_two()
     cdef vec y = at_least(x, splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
-    cdef vec rounding = splat(<real> (WHOLE_NUMBERS / 16))
+    cdef vec rounding = splat(WHOLE_STEPS)
     cdef vec z = y * splat(<real> 1.4426950408889634) + rounding
     cdef vec k = z - rounding
-    cdef vec r = vresidual(y, k, splat(<real> 0.6931471805599453))
+    cdef vec r = vresidual(y, k, splat(LN2_NEAREST))
     cdef vec t
     if REAL_BITS == 64:
-        r = r - k * splat(<real> 2.3190468138462996e-17)
+        r = r - k * splat(LN2_REST)
     r = r + vlookup(powers.lost, z)
-    t = scaled(vlookup(powers.rounded, z), k)
+    t = times_power(vlookup(powers.bare, z), z)
     high[0] = (t + grid) - grid
     low[0] = t * ((r * r) * table_tail(r, True) + r) + (t - high[0])
 
@@ -2099,7 +2159,7 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     while i < n:
         peak = at_least(load(padded + i), peak)
         i += LANES
-    peak = splat(largest_of(peak))
+    peak = splat(largest(peak))
     shift = first_shift(peak)
     grid = first_grid(peak - shift)
     i = 0

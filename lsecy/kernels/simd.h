@@ -155,6 +155,21 @@ INLINE vec from_bits(ivec x) { vec r; memcpy(&r, &x, sizeof r); return r; }
 INLINE divec dbits_of(dvec x) { divec r; memcpy(&r, &x, sizeof r); return r; }
 INLINE dvec dfrom_bits(divec x) { dvec r; memcpy(&r, &x, sizeof r); return r; }
 
+/* The first `count` lanes, or all of them. */
+INLINE void store_some(real *p, vec x, ptrdiff_t count) {
+    if (count >= LANES) {
+        store(p, x);
+        return;
+    }
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1), (__m512d)x);
+#elif VECTOR_BYTES == 64
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)x);
+#else
+    for (ptrdiff_t k = 0; k < count; k++) p[k] = lane(x, k);
+#endif
+}
+
 /* The bound where x lies beyond it, else x; NaN stays NaN (x is the second operand of the x86
  * instruction, which is what it returns when the two cannot be compared). */
 #if VECTOR_BYTES == 64
@@ -180,6 +195,20 @@ INLINE vec at_most(vec x, vec y) { return (vec)EXTREME(min, ps)(y, x); }
 #else
 INLINE vec at_least(vec x, vec y) { return pick(x < y, y, x); }
 INLINE vec at_most(vec x, vec y) { return pick(x > y, y, x); }
+#endif
+/* The largest lane, where none is NaN. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE real largest(vec x) { return _mm512_reduce_max_pd((__m512d)x); }
+#elif VECTOR_BYTES == 64
+INLINE real largest(vec x) { return _mm512_reduce_max_ps((__m512)x); }
+#else
+INLINE real largest(vec x) {
+    real lanes[LANES];
+    memcpy(lanes, &x, sizeof x);
+    for (int half_way = LANES / 2; half_way > 0; half_way /= 2)
+        for (int k = 0; k < half_way; k++) lanes[k] = lanes[k] > lanes[k + half_way] ? lanes[k] : lanes[k + half_way];
+    return lanes[0];
+}
 #endif
 INLINE vec magnitude(vec x) { return from_bits(bits_of(x) & ~bits_of(splat((real)-0.0))); }
 INLINE dvec dmagnitude(dvec x) { return dfrom_bits(dbits_of(x) & ~dbits_of(dsplat(-0.0))); }
@@ -374,6 +403,11 @@ INLINE dvec half(vec x, int which) {
 INLINE vec joined(dvec first, dvec second) { return (void)second, first; }
 #elif VECTOR_BYTES == 0
 INLINE vec joined(dvec first, dvec second) { return (void)second, (vec)first; }
+#elif VECTOR_BYTES == 64 /* never through memory: two halves stored would not be forwarded to a load of the whole */
+INLINE vec joined(dvec first, dvec second) {
+    return (vec)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first)),
+                                   _mm512_cvtpd_ps((__m512d)second), 1);
+}
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
 INLINE vec joined(dvec first, dvec second) {
     return (vec)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
@@ -475,6 +509,8 @@ INLINE vec vresidual(vec c, vec a, vec b) {
 /* Is the mask set in all lanes? */
 #if LANES == DLANES
 INLINE int all_set(ivec mask) { return dall((divec)mask); }
+#elif VECTOR_BYTES == 64
+INLINE int all_set(ivec mask) { return _mm512_movepi32_mask((__m512i)mask) == 0xffff; }
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
 INLINE int all_set(ivec mask) { return _mm256_movemask_ps((__m256)mask) == 0xff; }
 #elif defined(__SSE2__) && VECTOR_BYTES == 16
@@ -537,19 +573,17 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #define TABLE 1
 #define TABLE_SHIFT 0
 #endif
-#define JOIN(name, table) name##table
-#define OF_TABLE(name, table) JOIN(name, table)
 #if REAL_BITS == 64
 #define WHOLE_NUMBERS 0x1.8p52
 #define MANTISSA_BITS 52
-#define STEP_HIGH OF_TABLE(STEP_HIGH_DOUBLE_, TABLE)
-#define STEP_LOW OF_TABLE(STEP_LOW_DOUBLE_, TABLE)
+#define LN2_NEAREST LN2_NEAREST_DOUBLE
+#define LN2_REST LN2_REST_DOUBLE
 INLINE vec vlookup(const real *table, vec z) { return lookup(table, z); }
 #else
 #define WHOLE_NUMBERS 0x1.8p23f
 #define MANTISSA_BITS 23
-#define STEP_HIGH OF_TABLE(STEP_HIGH_FLOAT_, TABLE)
-#define STEP_LOW OF_TABLE(STEP_LOW_FLOAT_, TABLE)
+#define LN2_NEAREST LN2_NEAREST_FLOAT
+#define LN2_REST LN2_REST_FLOAT
 #if VECTOR_BYTES == 64
 INLINE vec vlookup(const real *table, vec z) { return (vec)_mm512_permutexvar_ps((__m512i)z, _mm512_loadu_ps(table)); }
 #elif TABLE_SHIFT == 3
@@ -568,52 +602,37 @@ INLINE vec vlookup(const real *table, vec z) {
 }
 #endif
 #endif
+/* Adding and removing it rounds to multiples of 1 / TABLE, and the low bits of the sum count them. */
+#define WHOLE_STEPS (WHOLE_NUMBERS / TABLE)
 /* |x| < 2^22 (double 2^51) to the next whole number, and 2^k for whole k. */
 INLINE vec nearest_whole(vec x) { return (x + splat(WHOLE_NUMBERS)) - splat(WHOLE_NUMBERS); }
 INLINE vec power_of_whole(vec k) {
     return from_bits((bits_of(k + splat(WHOLE_NUMBERS)) + (2 * ((integer)1 << (REAL_BITS - MANTISSA_BITS - 3)) - 1))
                      << MANTISSA_BITS);
 }
-/* t * 2^(floor(k / TABLE) - power) for whole k and power and 1 <= t < 2: `normal_at` where that is a normal
- * number, `rounded_at` rounded once where it is subnormal, or 0.  z is k in the low bits. */
+/* t 2^floor(k) for z = k + WHOLE_STEPS, if that is a normal number: z's bits, moved up, are the exponent and, below
+ * it, j, which t's bits lack (BARE).  scalef would hold up the adders twice as long as this. */
+INLINE vec times_power(vec t, vec z) {
+    return from_bits(bits_of(t) + (bits_of(z) << (MANTISSA_BITS - TABLE_SHIFT)));
+}
+/* The lower of two positive numbers; as whole numbers, which keeps the adders free. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE vec lower_count(vec x, vec y) { return (vec)_mm512_min_epu64((__m512i)x, (__m512i)y); }
+#elif VECTOR_BYTES == 64
+INLINE vec lower_count(vec x, vec y) { return (vec)_mm512_min_epu32((__m512i)x, (__m512i)y); }
+#else
+INLINE vec lower_count(vec x, vec y) { return at_most(x, y); }
+#endif
+/* t * 2^(floor(k) - power) for k a multiple of 1 / TABLE, whole power and 1 <= t < 2, rounded once where that is
+ * subnormal, or 0. */
 #if VECTOR_BYTES == 64
-#if REAL_BITS == 32
-INLINE vec rounded_at(vec t, vec k, vec power) {
-    return (vec)_mm512_scalef_ps((__m512)t, (__m512)(k * splat(1.0f / TABLE) - power));
-}
+INLINE vec rounded_at(vec t, vec k, vec power) { return scaled(t, k - power); }
 #else
-INLINE vec rounded_at(vec t, vec k, vec power) { return dscale(t, k * splat(1.0 / TABLE) - power); }
-#endif
-#endif
-#if VECTOR_BYTES == 64
-INLINE vec normal_at(vec t, vec z, vec k, vec power) { return (void)z, rounded_at(t, k, power); }
-#else
-INLINE ivec exponent_at(vec k, vec power) {
-#if TABLE_SHIFT
-    ivec zero = bits_of(splat(WHOLE_NUMBERS));
-    return ((bits_of(k + splat(WHOLE_NUMBERS)) - zero) >> TABLE_SHIFT) - (bits_of(power + splat(WHOLE_NUMBERS)) - zero);
-#else /* right in the low bits alone */
-    return bits_of((k - power) + splat(WHOLE_NUMBERS));
-#endif
-}
-#if TABLE_SHIFT
-INLINE vec normal_at(vec t, vec z, vec k, vec power) {
-    /* The low bits of z, moved up, are the exponent and, below it, j, which is taken off again. */
-    ivec whole = bits_of(z) - (bits_of(power + splat(WHOLE_NUMBERS)) << TABLE_SHIFT);
-    ivec low = bits_of(splat(0)) + (TABLE - 1);
-    return (void)k, from_bits(bits_of(t) + ((whole & ~low) << (MANTISSA_BITS - TABLE_SHIFT)));
-}
-#else
-INLINE vec normal_at(vec t, vec z, vec k, vec power) {
-    return (void)z, from_bits(bits_of(t) + (exponent_at(k, power) << MANTISSA_BITS));
-}
-#endif
-#endif
-#if VECTOR_BYTES != 64
 INLINE vec rounded_at(vec t, vec k, vec power) {
     /* Half of the exponent leaves a normal number; the other half alone may round. */
 #if TABLE_SHIFT
-    ivec whole = exponent_at(k, power), half_way = whole >> 1;
+    ivec count = (bits_of(k + splat(WHOLE_STEPS)) - bits_of(splat(WHOLE_STEPS))) >> TABLE_SHIFT;
+    ivec whole = count - (bits_of(power + splat(WHOLE_NUMBERS)) - bits_of(splat(WHOLE_NUMBERS))), half_way = whole >> 1;
     return (t * from_bits((half_way + 127) << 23)) * from_bits((whole - half_way + 127) << 23);
 #else
     vec half_way = nearest_whole((k - power) * splat((real)0.5));

@@ -25,6 +25,7 @@ cdef extern from "simd.h" nogil:
     dvec load_double(const real *p)
     void store(real *p, vec x)
     void dstore(double *p, dvec x)
+    void store_some(real *p, vec x, Py_ssize_t count)
     vec pick(ivec mask, vec yes, vec no)
     dvec dpick(divec mask, dvec yes, dvec no)
     bint dany(divec mask)
@@ -41,12 +42,15 @@ cdef extern from "simd.h" nogil:
     vec vlookup(const real *table, vec z)
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
-    vec normal_at(vec t, vec z, vec k, vec power)
+    vec times_power(vec t, vec z)
+    vec lower_count(vec x, vec y)
+    real largest(vec x)
     vec rounded_at(vec t, vec k, vec power)
     bint all_set(ivec mask)
     const real WHOLE_NUMBERS
-    const real STEP_HIGH
-    const real STEP_LOW
+    const real WHOLE_STEPS
+    const real LN2_NEAREST
+    const real LN2_REST
     vec in_range(vec x)
     vec term_in_range(vec x, vec z, vec k)
     dvec dterm_in_range(dvec x, dvec z, dvec k)
@@ -106,7 +110,10 @@ cdef extern from "coefficients.h" nogil:
     const double SIXTEENTHS_LOW[16]
     const float FLOAT_SIXTEENTHS[16]
     const float FLOAT_SIXTEENTHS_REST[16]
+    const float FLOAT_SIXTEENTHS_BARE[16]
     const float FLOAT_THIRTYSECONDS[32]
     const float FLOAT_EIGHTHS[8]
     const float FLOAT_EIGHTHS_REST[8]
+    const float FLOAT_EIGHTHS_BARE[8]
     const double SIXTEENTHS_REST[16]
+    const double SIXTEENTHS_BARE[16]
