@@ -185,7 +185,9 @@ def main():
         show(f"{prefix}INVERSES", kind, inverses)
         show(f"{prefix}INVERSES_LOG", kind, [rounded(x) for x in logs])
         show(f"{prefix}INVERSES_LOG_LOW", kind, [rounded(x - mp.mpf(rounded(x))) for x in logs])
-    print("\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1;\n * BARE: its bits less j / 16 of an exponent */")
+    print(
+        "\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1;\n * BARE: its bits less j / 16 of an exponent */"
+    )
     powers = show_powers("SIXTEENTHS", "double", 16)
     show("SIXTEENTHS_LOW", "double", [float(power - float(power)) for power in powers])
     print("\n/* The same for float, 2^(j / 8) and 2^(j / 32) */")

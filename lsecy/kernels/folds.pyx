@@ -1597,7 +1597,9 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
         less.sign = 1
     elif all_set((less.a < zero) & (less.a > splat(<real> -INFINITY))):
         less.sign = -1
-    less.lowest = zero - less.a if less.sign == 1 else splat(<real> (-3.4028234663852886e38 if REAL_BITS == 32 else -1.7976931348623157e308))
+    less.lowest = zero - less.a
+    if less.sign != 1:
+        less.lowest = splat(<real> (-3.4028234663852886e38 if REAL_BITS == 32 else -1.7976931348623157e308))
     for which in range(HALVES):
         less.a_double[which] = half(less.a, which) + half(pick(together, error, zero), which)
         less.b_double[which] = half(less.b, which) + half(less.b_low, which)
