@@ -290,15 +290,16 @@ cdef inline dvec log_near(dvec high, dvec low, dvec shift) noexcept nogil:
     return shift + (sum + (error + tail))
 
 
-cdef inline vec log_float(vec high, vec low, vec shift, vec excess) noexcept nogil:
-    # log_near in float: shift + excess + log(high + low), where the excess is tiny.
-    # bound  0.5 ulp of the sum and 2^-28
+cdef inline vec log_float(vec high, vec low, vec excess, vec *rest) noexcept nogil:
+    # log_near in float, in two parts: log(high + low) + excess, where the excess is tiny.
+    # bound  2^-28, and 2^-26 of a logarithm next to 0
     cdef vec m, e, place, inverse, u, tail, total, sum, error
     split_near(high, &m, &e, &place)
     inverse = vlookup(<const real *> FLOAT_INVERSES, place)
     u = vresidual(splat(1), m, inverse)
     tail = excess + (e * splat(LN2_LOW_FLOAT) + vlookup(<const real *> FLOAT_INVERSES_LOG_LOW, place))
-    tail = scaled(low, splat(0) - e) * inverse + tail
+    low = scaled(low, splat(0) - e) * inverse
+    tail = (low * u + low) + tail
     tail = tail - (u * u) * (((splat(LOG_BELOW_FLOAT[3]) * u + splat(LOG_BELOW_FLOAT[2])) * u
                               + splat(LOG_BELOW_FLOAT[1])) * u + splat(LOG_BELOW_FLOAT[0]))
     sum = e * splat(LN2_HIGH_FLOAT)
@@ -306,4 +307,5 @@ cdef inline vec log_float(vec high, vec low, vec shift, vec excess) noexcept nog
     error = (sum - total) + vlookup(<const real *> FLOAT_INVERSES_LOG, place)
     sum = total - u
     error = error + ((total - sum) - u)
-    return shift + (sum + (error + tail))
+    rest[0] = error + tail
+    return sum

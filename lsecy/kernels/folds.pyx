@@ -1159,7 +1159,8 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
-    kept.least = least_power(least)
+    if kept != NULL:
+        kept.least = least_power(least)
 
 
 cdef inline bint has_few(double total) noexcept nogil:
@@ -1366,11 +1367,9 @@ cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base 
         sum_one(terms, n, base, NULL, True, False, False, False, kept, states)
 
 
-cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint short, const Base *base,
+cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                         const States *states) noexcept nogil:
-    if short:
-        states_of_short(terms, n, j, plain, base, states)
-    elif base.far:
+    if base.far:
         sum_vector(terms, n, j, base, NULL, True, True, False, states)
     elif plain:
         sum_vector(terms, n, j, base, NULL, False, False, False, states)
@@ -1406,13 +1405,14 @@ cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
 cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
               const States *states) noexcept nogil:
     cdef Base base
+    cdef Whole whole
     cdef vec most, beside
     cdef bint plain = is_plain(terms)
     cdef Py_ssize_t v, j
     if width == 0:
         most = splat(<real> peak[0])
         beside = splat(<real> peak[TILE])
-        base = base_of(most, beside, short and map == LOG_SOFTMAX)
+        base = base_of(most, beside, False)
         if apart:
             sum_apart(terms, n, 0, True, most, beside, states)
         else:
@@ -1422,11 +1422,107 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         j = column_of(v, LANES, width)
         most = from_doubles(peak + j)
         beside = from_doubles(peak + TILE + j)
-        base = base_of(most, beside, short and map == LOG_SOFTMAX)
+        base = base_of(most, beside, False)
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
+        elif short and map == LOG_SOFTMAX:    # what `settle` hands on
+            logs_of_short(terms, n, j, plain, &whole)
+            to_doubles(whole.first, states.high + j)
+            to_doubles(whole.second, states.low + j)
+        elif short:
+            states_of_short(terms, n, j, plain, &base, states)
         else:
-            sum_of_vector(terms, n, j, plain, short, &base, states)
+            sum_of_vector(terms, n, j, plain, &base, states)
+
+
+# --- log_softmax of short columns: the peak, and the rest
+
+cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, real *rest, vec *peak,
+                              vec *second) noexcept nogil:
+    # The largest of each column, and the n - 1 others, in an order of their own.  Of what at_most and at_least
+    # answer, one is NaN if either operand is.
+    cdef vec x, lost
+    cdef Py_ssize_t row
+    peak[0] = exponent(terms, 0, j, not plain, &lost)
+    second[0] = splat(<real> -INFINITY)
+    for row in range(1, n):
+        x = exponent(terms, row, j, not plain, &lost)
+        store(rest + (row - 1) * LANES, at_most(x, peak[0]))
+        second[0] = at_least(second[0], at_most(x, peak[0]))
+        peak[0] = at_least(peak[0], x)
+
+
+cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) noexcept nogil:
+    # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z, y, scale, total, error
+    cdef dvec firsts[HALVES_BOUND]
+    cdef dvec seconds[HALVES_BOUND]
+    cdef dvec sum, more
+    cdef int which
+    table_power(splat(0) - whole.peak, splat(0), True, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
+    scale = rounded_at(splat(1), k, splat(0) - base.power)
+    y = high * t
+    low = low * t
+    low = ((y + low) * q + low) - vresidual(y, high, t)
+    total = y + low
+    low = ((y - total) + low) * scale
+    vtwo_sum(splat(1), total * scale, &y, &error)
+    low = error + low
+    if REAL_BITS == 32 and REGISTER_TABLE:
+        y = log_float(y, low, splat(0), &low)
+        whole.first = y + low
+        whole.second = (y - whole.first) + low
+    else:
+        for which in range(HALVES):
+            two_sum(half(y, which), half(low, which), &sum, &more)
+            sum = log_pair(sum, more, dsplat(0))
+            firsts[which] = as_float(sum)
+            seconds[which] = sum - firsts[which]
+        whole.first = joined(firsts[0], firsts[HALVES - 1])
+        whole.second = joined(seconds[0], seconds[HALVES - 1])
+
+
+cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
+    # What a peak's share lacks of 1 is known to all its digits.  Not for lanes whose peak is far, or so alone
+    # that its rest could be subnormal.
+    cdef real rest[SHORT_ROW * LANES_BOUND]
+    cdef Terms others = plain_terms(rest, LANES)
+    cdef vec second, high, low
+    cdef Base base
+    cdef ivec usual
+    one_and_rest(terms, n, j, plain, rest, &whole.peak, &second)
+    whole.peak_low = splat(0)
+    usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
+        magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
+    base = base_of(pick(usual, second, splat(0)), splat(0), False)
+    sum_short(&others, n - 1, 0, &base, False, False, NULL, &high, &low)
+    log_of_rest(&base, high, low, whole)
+    return usual & (high + low < splat(<real> INFINITY))
+
+
+cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
+    # `first` and `second` of a vector of columns of at most SHORT_ROW.
+    cdef double memory[5 * TILE]
+    cdef States states = states_in(memory, TILE)
+    cdef Base base
+    cdef Whole other
+    cdef ivec usual = splat(0) > splat(0)
+    if are_exact(terms) and n > 1:
+        usual = logs_by_rest(terms, n, j, plain, whole)
+        if all_set(usual):
+            return
+    peak_of_vector(terms, n, j, plain, False, &other.peak, &other.peak_low)
+    other.power = splat(0)
+    base = base_of(other.peak, other.peak_low, True)
+    states_of_short(terms, n, j, plain, &base, &states)
+    if settle_logs(&states, j, False, True, False, &base, &other):
+        sum_apart(terms, n, j, False, other.peak, other.peak_low, &states)
+        settle_logs(&states, j, False, True, True, &base, &other)
+    whole.peak = other.peak
+    whole.peak_low = other.peak_low
+    whole.first = pick(usual, whole.first, other.first)
+    whole.second = pick(usual, whole.second, other.second)
 
 
 # --- the sum's part in the answers
@@ -1511,13 +1607,13 @@ cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone,
 
 
 cdef inline void whole_from(const double *peak, const double *first, const double *second, const double *power,
-                            bint always, Base *base, Whole *whole) noexcept nogil:
+                            Base *base, Whole *whole) noexcept nogil:
     whole.peak = from_doubles(peak)
     whole.peak_low = from_doubles(peak + TILE)
     whole.first = from_doubles(first)
     whole.second = from_doubles(second)
     whole.power = from_doubles(power)
-    base[0] = base_of(whole.peak, whole.peak_low, always)
+    base[0] = base_of(whole.peak, whole.peak_low, False)
 
 
 cdef inline void to_doubles(vec x, double *p) noexcept nogil:
@@ -1533,8 +1629,12 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bi
     cdef bint poor = False
     cdef Py_ssize_t i = 0
     while i < count:
-        whole_from(peak + i, first + i, second + i, power + i, short and map == LOG_SOFTMAX, &base, &whole)
-        if map == SOFTMAX:
+        whole_from(peak + i, first + i, second + i, power + i, &base, &whole)
+        if map == LOG_SOFTMAX and short:
+            whole.first = from_doubles(states.high + i)
+            whole.second = from_doubles(states.low + i)
+            whole.power = splat(0)
+        elif map == SOFTMAX:
             settle_shares(states, i, False, &base, &whole)
         elif settle_logs(states, i, False, short, apart, &base, &whole):
             poor = True
@@ -1561,74 +1661,56 @@ cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole,
     return rounded_at(product(t, q, whole), k, whole.power)
 
 
-# What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where the
-# first is large or the second small, whose digits the sum would lose.
+# What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where that
+# could lose what is beside the logarithm.
 cdef struct Less:
     vec a
     vec a_low
     vec b
     vec b_low
-    dvec a_double[HALVES_BOUND]    # float32: double has room for all digits
-    dvec b_double[HALVES_BOUND]
     bint twice
-    vec rest        # of all that is subtracted at once, beside a
-    vec lowest      # of x that need no double: -a, or the least number
-    int sign        # of a, where it is that of all lanes and all are finite; else 0
+    int sign        # of a, if all lanes have the same one, and are finite; else 0
+    vec lowest      # |x| <= a for all x from here on; with a negative sign a <= |x|
 
 
 cdef inline Less less_of(const Whole *whole) noexcept nogil:
     cdef Less less
-    cdef vec zero = splat(0), total, error
-    cdef ivec together = (whole.first >= splat(<real> dominated(True))) & (
+    cdef vec zero = splat(0), infinity = splat(<real> INFINITY), total, error
+    cdef vec largest_number = splat(<real> (3.4028234663852886e38 if REAL_BITS == 32 else 1.7976931348623157e308))
+    cdef ivec whole_log = (whole.first >= splat(<real> dominated(True))) | (
+        (whole.second == zero) & (whole.peak_low == zero))
+    cdef ivec together = whole_log & (
         magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
-    cdef int which
     vtwo_sum(whole.peak, whole.first, &total, &error)
     error = error + (whole.peak_low + whole.second)
     less.a = pick(together, total, whole.peak)
     less.a_low = pick(together, error, whole.peak_low)
-    together = together | (magnitude(whole.peak) >= splat(<real> INFINITY))    # x - inf says all
+    together = together | (magnitude(whole.peak) >= infinity)    # x - inf says all
     less.b = pick(together, zero, whole.first)
     less.b_low = pick(together, zero, whole.second)
-    together = together & (magnitude(whole.peak) < splat(<real> INFINITY))
+    together = together & (magnitude(whole.peak) < infinity)
     less.twice = not all_set(together)
-    less.rest = error
     less.sign = 0
-    if all_set((less.a > zero) & (less.a < splat(<real> INFINITY))):
+    if all_set((less.a > zero) & (less.a <= largest_number)):
         less.sign = 1
-    elif all_set((less.a < zero) & (less.a > splat(<real> -INFINITY))):
+    elif all_set((less.a < zero) & (less.a >= zero - largest_number)):
         less.sign = -1
-    less.lowest = zero - less.a
-    if less.sign != 1:
-        less.lowest = splat(<real> (-3.4028234663852886e38 if REAL_BITS == 32 else -1.7976931348623157e308))
-    for which in range(HALVES):
-        less.a_double[which] = half(less.a, which) + half(pick(together, error, zero), which)
-        less.b_double[which] = half(less.b, which) + half(less.b_low, which)
-    if REAL_BITS == 32:
-        less.a_low = pick(together, zero, whole.peak_low)
+    less.lowest = zero - (less.a if less.sign == 1 else largest_number)
     return less
 
 
-cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint twice) noexcept nogil:
-    # Where it is known which of x and a is larger, three operations tell what x - a lost (Dekker 1971).
+cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint quick) noexcept nogil:
+    # `quick`: where it is known which of x and a is larger, three operations tell what x - a loses
+    # (Dekker 1971): of rows, for a column's a may be small.
     cdef vec d, y, error, more
-    cdef dvec parts[HALVES_BOUND]
-    cdef int which
-    if exact and not twice and less.sign != 0 and all_set(x >= less.lowest):
+    if quick and not less.twice and less.sign != 0 and all_set(x >= less.lowest):
         d = x - less.a
         error = x - (d + less.a) if less.sign == 1 else (x - d) - less.a
-        return d + (error - less.rest)
-    if REAL_BITS == 32:
-        for which in range(HALVES):
-            parts[which] = half(x, which) - less.a_double[which]
-            if twice:
-                parts[which] = (parts[which] + half(lost - less.a_low, which)) - less.b_double[which]
-            elif not exact:
-                parts[which] = parts[which] + half(lost, which)
-        return joined(parts[0], parts[HALVES - 1])
+        return d + ((error - less.a_low) if exact else ((error - less.a_low) + lost))
     vtwo_sum(x, splat(0) - less.a, &d, &error)
-    error = error + ((splat(0) if exact else lost) - less.a_low)
+    error = error - less.a_low if exact else error + (lost - less.a_low)
     y = d
-    if twice:
+    if less.twice:
         vtwo_sum(d, splat(0) - less.b, &y, &more)
         error = error + (more - less.b_low)
     y = y + error
@@ -1644,7 +1726,6 @@ cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept no
 
 cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint far, const Base *base,
                            const Whole *whole, real *out) noexcept nogil:
-    # `far` for log_softmax: two subtractions.
     cdef Base lower = base_to_write(base, whole)
     cdef Less less = less_of(whole)
     cdef Tail tail
@@ -1660,7 +1741,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
         if map == SOFTMAX:
             y = one_share(x, lost, &lower, whole, not general, far)
         else:
-            y = one_log(x, lost, &less, not general, far)
+            y = one_log(x, lost, &less, not general, True)
         if i == 0 and count > 0:
             store_some(out, y, count)
             i = count
@@ -1719,9 +1800,7 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
                      real *out) noexcept nogil:
     cdef bint plain = is_plain(terms)
     if map == LOG_SOFTMAX:
-        if less_of(whole).twice:
-            write_row(terms, n, LOG_SOFTMAX, True, True, base, whole, out)
-        elif plain:
+        if plain:
             write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
         else:
             write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
@@ -1747,7 +1826,7 @@ cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, cons
     cdef vec x = exponent(terms, row, j, general, &lost)
     if map == SOFTMAX:
         return one_share(x, lost, base, whole, not general, far)
-    return one_log(x, lost, less, not general, far)
+    return one_log(x, lost, less, not general, False)
 
 
 cdef inline void write_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t v, Map map, bint general, bint far,
@@ -1791,11 +1870,8 @@ cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
             panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
         else:
             panel.less[v] = less_of(&panel.wholes[v])
-            far = far or panel.less[v].twice
     if map == LOG_SOFTMAX:
-        if far:
-            write_panel(terms, n, width, LOG_SOFTMAX, True, True, panel, out, out_step)
-        elif plain:
+        if plain:
             write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
         else:
             write_panel(terms, n, width, LOG_SOFTMAX, True, False, panel, out, out_step)
@@ -1825,7 +1901,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
-        whole_from(peak + j, first + j, second + j, power + j, False, &panel.bases[v], &panel.wholes[v])
+        whole_from(peak + j, first + j, second + j, power + j, &panel.bases[v], &panel.wholes[v])
     answer_panel(terms, n, width, map, &panel, <real *> out, out_step)
 
 
@@ -1987,18 +2063,23 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
         base = &panel.bases[v]
-        peak_of_vector(terms, n, j, plain, map == SOFTMAX, &whole.peak, &whole.peak_low)
         whole.power = zero
-        base[0] = base_of(whole.peak, whole.peak_low, short and map == LOG_SOFTMAX)
-        sum_of_vector(terms, n, j, plain, short, base, &states)
+        if short:
+            logs_of_short(terms, n, j, plain, whole)
+            if not all_set((whole.peak - whole.peak == zero) & (whole.first - whole.first == zero)):
+                return False
+            continue
+        peak_of_vector(terms, n, j, plain, map == SOFTMAX, &whole.peak, &whole.peak_low)
+        base[0] = base_of(whole.peak, whole.peak_low, False)
+        sum_of_vector(terms, n, j, plain, base, &states)
         fine = whole.peak - whole.peak == zero
         if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
             return False
         if map == SOFTMAX:
             settle_shares(&states, j, False, base, whole)
-        elif settle_logs(&states, j, False, short, False, base, whole):
+        elif settle_logs(&states, j, False, False, False, base, whole):
             sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &states)
-            settle_logs(&states, j, False, short, True, base, whole)
+            settle_logs(&states, j, False, False, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True
 
@@ -2055,7 +2136,8 @@ cdef inline ivec first_answer(vec high, vec low, vec peak, vec shift, double *va
         result = log_near(half(sum, 0), half(low, 0), half(shift, 0))
         answer = joined(result, result)
     else:    # ln2 / float(ln2) - 1, for most of the sum lies next to the peak
-        answer = log_float(sum, low, shift, (peak - shift) * splat(<real> LN2_EXCESS))
+        sum = log_float(sum, low, (peak - shift) * splat(<real> LN2_EXCESS), &low)
+        answer = shift + (sum + low)
     to_doubles(answer, value)
     return magnitude(answer) >= splat(<real> 0.25)
 
@@ -2193,7 +2275,8 @@ cdef inline dvec log_of_ordinary(dvec x, dvec exponent) noexcept nogil:
 cdef inline void log_vector(real *p) noexcept nogil:
     # bound  1 ulp of the logarithm (0.56 without a register table), 2 near the ends of the range, which are first
     #        brought inside by 2^54; 0 gives -inf, inf itself, less than 0 NaN.
-    cdef vec b = load(p), zero = splat(0), infinity = splat(<real> INFINITY), moved = splat(54), x = b, exponent, result
+    cdef vec b = load(p), zero = splat(0), infinity = splat(<real> INFINITY), moved = splat(54), x = b, exponent, rest
+    cdef vec result
     cdef ivec ordinary = (b > zero) & (b < infinity)
     cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
     cdef ivec large = b > splat(<real> (1e38 if REAL_BITS == 32 else 1e300))
@@ -2204,7 +2287,8 @@ cdef inline void log_vector(real *p) noexcept nogil:
     x = pick(ordinary, x, splat(1))
     exponent = pick(tiny, zero - moved, pick(large, moved, zero))
     if REAL_BITS == 32 and REGISTER_TABLE:
-        result = log_float(x, zero, exponent * splat(<real> 0.6931471805599453), zero)
+        result = log_float(x, zero, zero, &rest)
+        result = exponent * splat(<real> 0.6931471805599453) + (result + rest)
     else:
         for which in range(HALVES):
             parts[which] = log_of_ordinary(half(x, which), half(exponent, which))
@@ -2284,14 +2368,16 @@ cdef inline void unshuffle(vec *x, Py_ssize_t m) noexcept nogil:
     # Splitting neighbours into even and odd elements log2(m) times turns m vectors that hold LANES
     # rows of m elements into m vectors that hold a column each.
     cdef vec y[LANES_BOUND]
-    cdef Py_ssize_t rounds = 1, i
-    while rounds < m:
+    cdef Py_ssize_t i
+    cdef int round
+    for round in range(4):    # LANES_BOUND is 2^4
+        if 1 << round >= m:
+            break
         for i in range(m // 2):
             y[i] = evens(x[2 * i], x[2 * i + 1])
             y[i + m // 2] = odds(x[2 * i], x[2 * i + 1])
         for i in range(m):
             x[i] = y[i]
-        rounds *= 2
 
 
 cdef inline void transpose_dense(const real *rows, Py_ssize_t m, Py_ssize_t count, real *tile) noexcept nogil:
@@ -2349,14 +2435,16 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
 cdef inline void shuffle(vec *x, Py_ssize_t m) noexcept nogil:
     # The reverse of unshuffle: m vectors that hold a column each become LANES rows of m elements.
     cdef vec y[LANES_BOUND]
-    cdef Py_ssize_t rounds = 1, i
-    while rounds < m:
+    cdef Py_ssize_t i
+    cdef int round
+    for round in range(4):
+        if 1 << round >= m:
+            break
         for i in range(m // 2):
             y[2 * i] = firsts(x[i], x[i + m // 2])
             y[2 * i + 1] = seconds(x[i], x[i + m // 2])
         for i in range(m):
             x[i] = y[i]
-        rounds *= 2
 
 
 cdef inline void untranspose_dense(const real *tile, Py_ssize_t m, Py_ssize_t count, real *rows) noexcept nogil:
