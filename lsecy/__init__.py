@@ -2,6 +2,7 @@
 
 The map of the house; calls go downhill only::
 
+    _states.py           LogSumExp, the state that a user holds: a class over what _reductions does with it
     _reductions.pyx      logsumexp, logmeanexp: signature, docstring, the way down
     _maps.pyx            softmax, log_softmax
     _ufuncs.pyx          logaddexp and its kin, NumPy ufuncs: loops straight over kernels/pairs.pyx
@@ -26,10 +27,12 @@ except ImportError as error:
 from lsecy._config import __version__, show_config
 from lsecy._maps import log_softmax, softmax
 from lsecy._reductions import logmeanexp, logsumexp
+from lsecy._states import LogSumExp
 from lsecy._threads import get_num_threads, set_num_threads, threads
 from lsecy._ufuncs import log1mexp, log1pexp, logaddexp, logsubexp, signed_logsubexp
 
 __all__ = [
+    "LogSumExp",
     "__version__",
     "get_num_threads",
     "log1mexp",

@@ -3,10 +3,12 @@ from lsecy import _threads as _threads
 from lsecy._config import __version__, show_config
 from lsecy._maps import log_softmax, softmax
 from lsecy._reductions import logmeanexp, logsumexp
+from lsecy._states import LogSumExp
 from lsecy._threads import get_num_threads, set_num_threads, threads
 from lsecy._ufuncs import log1mexp, log1pexp, logaddexp, logsubexp, signed_logsubexp
 
 __all__ = [
+    "LogSumExp",
     "__version__",
     "get_num_threads",
     "log1mexp",

@@ -28,6 +28,13 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
     return asked
 
 
+cdef Call whole_of(Call asked, axis, keepdims):
+    # The sum of the weights of what is kept: that of exp(0) in place of exp(a).
+    nought = np.broadcast_to(0.0, np.shape(asked.a))
+    return reduction(asked.function, nought, axis, b_of(asked), keepdims, asked.mask, logb_of(asked),
+                     1.0, None, np.float64, True)
+
+
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
     cdef char summed[MOST_AXES]
     cdef Py_ssize_t strides[4][MOST_AXES]
@@ -94,6 +101,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     problem.plain = problem.bare and asked.mask is None
     problem.less = NULL
     problem.less_step = 0
+    problem.held = NULL
     return asked
 
 
@@ -184,7 +192,12 @@ cdef element_type(str function, str name, array):
         f"dtypes{way_out}")
 
 
-cdef joined_type(one, other):
+cdef object output_dtype(str function, dtype):
+    # A dtype in which real numbers are answered.
+    return output_type(function, dtype, FLOAT64)
+
+
+cdef object joined_type(one, other):
     joined = np.result_type(one, other)
     return FLOAT64 if joined.kind in "bui" else the_one(joined)
 

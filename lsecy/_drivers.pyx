@@ -73,6 +73,11 @@ cdef inline Care first_care(Py_ssize_t n) noexcept nogil:
     return SHORT if n <= SHORT_ROW else FAST
 
 
+cdef inline Care care_of(const Problem *problem) noexcept nogil:
+    # A state that is held may become that of a long row.
+    return FAST if problem.held != NULL else first_care(problem.n)
+
+
 # --- states -----------------------------------------------------------------------------------------
 
 # Room for the states of up to TILE rows; nothing is cleared, so an unused place costs nothing.
@@ -113,34 +118,70 @@ cdef inline void copy_state(const States *into, Py_ssize_t place, const States *
     into.size[place] = source.size[other]
 
 
+# exp(-32 k) as a sum of two doubles: shifts are multiples of 32, and what lies further away is too small for
+# the second to count (mpmath: high = float(exp(-32 * k)), low = float(exp(-32 * k) - high)).
+cdef enum:
+    DECAYS = 5
+
+cdef double[DECAYS] DECAY = [
+    1.0, 1.2664165549094176e-14, 1.603810890548638e-28, 2.031092662734811e-42, 2.572209372642415e-56]
+cdef double[DECAYS] DECAY_LOW = [
+    0.0, 1.858907962674809e-31, -7.361325221284214e-45, -4.971158229958302e-60, 1.513636755305348e-73]
+
+
+cdef inline double product_error(double x, double y, double product) noexcept nogil:
+    # x y - product exactly (Dekker 1971, "A floating-point technique for extending the available precision").
+    cdef double big = x * 134217729.0
+    cdef double x_high = big - (big - x), x_low = x - x_high
+    cdef double y_high, y_low
+    big = y * 134217729.0
+    y_high = big - (big - y)
+    y_low = y - y_high
+    return ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
+
+
+cdef inline void decay(double distance, double *high, double *low, double *rest, double *size) noexcept nogil:
+    # A total times exp(-distance), to about 2^-100 of itself.
+    cdef double steps = distance * 0.03125, scale, scale_low = 0, product
+    if steps < DECAYS and steps == <int> steps:
+        scale = DECAY[<int> steps]
+        scale_low = DECAY_LOW[<int> steps]
+    else:
+        scale = exp(-distance)
+    product = high[0] * scale
+    low[0] = product_error(high[0], scale, product) + (high[0] * scale_low + low[0] * scale)
+    high[0] = product
+    rest[0] *= scale
+    size[0] *= scale
+
+
 cdef inline void merge(const States *into, Py_ssize_t place, const States *source,
                        Py_ssize_t other) noexcept nogil:
     # (s, t) + (s', t') = (s, t + t' exp(s' - s)) for s >= s'.  The identity is (-inf, 0); a state
     # of infinite or NaN terms has shift +inf, so that it outweighs all others, and equal infinities
     # are never subtracted.
-    cdef double scale, high, low, total, t, y
-    if source.shift[other] > into.shift[place]:
-        scale = exp(into.shift[place] - source.shift[other])
-        into.shift[place] = source.shift[other]
-        into.high[place] *= scale
-        into.low[place] *= scale
-        into.rest[place] *= scale
-        into.size[place] *= scale
-    scale = 1 if source.shift[other] == into.shift[place] else exp(source.shift[other] - into.shift[place])
-    y = source.high[other] * scale
-    high = into.high[place] + y
+    # bound  2^-100 of the sum of magnitudes, so that an answer does not show in which order its states were merged.
+    cdef double shift = source.shift[other], total, high, low, t, y
+    cdef double more = source.high[other], more_low = source.low[other]
+    cdef double more_rest = source.rest[other], more_size = source.size[other]
+    if shift > into.shift[place]:
+        decay(shift - into.shift[place], into.high + place, into.low + place, into.rest + place, into.size + place)
+        into.shift[place] = shift
+    elif shift < into.shift[place]:
+        decay(into.shift[place] - shift, &more, &more_low, &more_rest, &more_size)
+    high = into.high[place] + more
     if into.shift[place] == INFINITY:
         into.high[place] = high
         return
     t = high - into.high[place]
-    y = ((into.high[place] - (high - t)) + (y - t)) + source.low[other] * scale
+    y = ((into.high[place] - (high - t)) + (more - t)) + more_low
     low = into.low[place] + y
     t = low - into.low[place]
-    into.rest[place] += ((into.low[place] - (low - t)) + (y - t)) + source.rest[other] * scale
+    into.rest[place] += ((into.low[place] - (low - t)) + (y - t)) + more_rest
     total = high + low
     into.high[place] = total
     into.low[place] = (high - total) + low
-    into.size[place] += source.size[other] * scale
+    into.size[place] += more_size
 
 
 # A first look leaves an error in the logarithm of about four half ulps of 1 (SHORT float32: 2^-36).
@@ -628,23 +669,30 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
     # Rows first .. end, up to TILE together.
     cdef Group group
     cdef Room room
-    cdef States states = states_of(&room), here
-    cdef Care care = first_care(problem.n)
-    cdef Py_ssize_t k
+    cdef States states = states_of(&room)
+    cdef Care care = care_of(problem)
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
         if care == SHORT and problem.bare:
             reduce_short_rows(problem, &group, out, sign)
-            first += group.count
-            continue
-        if care == SHORT and group.count >= 4:
-            fold_tile(problem, &group, &states)
         else:
-            for k in range(group.count):
-                here = from_place(&states, k)
-                fold_over(problem, row_of(&group, k), 1, care, NULL, &here)
-        finish_rows(problem, &group, care, &states, out, sign)
+            fold_rows(problem, &group, care, &states)
+            if problem.held != NULL:
+                hold_rows(problem, &group, &states)
+            else:
+                finish_rows(problem, &group, care, &states, out, sign)
         first += group.count
+
+
+cdef void fold_rows(const Problem *problem, const Group *group, Care care, const States *states) noexcept nogil:
+    cdef States here
+    cdef Py_ssize_t k
+    if problem.n <= SHORT_ROW and group.count >= 4:
+        fold_tile(problem, group, care, states)
+        return
+    for k in range(group.count):
+        here = from_place(states, k)
+        fold_over(problem, row_of(group, k), 1, care, NULL, &here)
 
 
 cdef void drop_from_rows(const Problem *problem, const Group *group, void *target) noexcept nogil:
@@ -737,12 +785,12 @@ cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width
         gather_tile(problem, &problem.mask, problem.reduced.mask, group, group.step_mask, width, tile.mask)
 
 
-cdef void fold_tile(const Problem *problem, const Group *group, const States *states) noexcept nogil:
+cdef void fold_tile(const Problem *problem, const Group *group, Care care, const States *states) noexcept nogil:
     cdef Tile tile
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t width = max(group.count, kernels.lanes)
     fill_tile(problem, group, width, &tile)
-    kernels.fold_columns(&tile.terms, problem.n, width, SHORT, states)
+    kernels.fold_columns(&tile.terms, problem.n, width, care, states)
 
 
 cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
@@ -810,6 +858,11 @@ cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) no
     return column_at(problem, row_at(problem, panel // job.panels), min(column, problem.inner - width[0]))
 
 
+cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize_t width) noexcept nogil:
+    # How many columns of a panel are also in the one before, because it stepped back.
+    return max(0, panel % job.panels * job.wide - (job.problem.inner - width))
+
+
 cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
                          const States *states, Job *job, void *out, void *sign) noexcept nogil:
     # `job`: the one whose tasks are shared out, or NULL.
@@ -835,7 +888,7 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
     cdef void *sign = job.sign
     cdef Room room
     cdef States states = states_of(&room)
-    cdef Care care = first_care(problem.n)
+    cdef Care care = care_of(problem)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef Py_ssize_t width
@@ -852,7 +905,124 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
         store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
         return
     fold_over(problem, row, width, care, NULL, &states)
-    finish_columns(problem, row, width, care, &states, NULL, out, sign)
+    if problem.held != NULL:
+        hold_columns(problem, row, width, columns_before(job, panel, width), &states, NULL)
+    else:
+        finish_columns(problem, row, width, care, &states, NULL, out, sign)
+
+
+# --- states that are held ---------------------------------------------------------------------------------
+#
+# What a call adds to a sum is folded as if it were the whole row, and merged.  The sum's answer may come to lie
+# where a first look lacks digits, which a row would be looked at again for: so a second state stands beside the
+# first, folded with care as long as that can happen.  A sum of positive terms only grows, so it cannot any more
+# once the answer is above `near_zero`.  Far below, under another shift, a long piece is not worth the care: its
+# errors average out, where those of a short one might show if a single term came to lie near zero later.
+
+cdef inline States pair_at(double *held) noexcept nogil:
+    # The first state at place 0, the careful one at place STATE.
+    cdef States states
+    states.shift = held
+    states.high = held + 1
+    states.low = held + 2
+    states.rest = held + 3
+    states.size = held + 4
+    return states
+
+
+cdef inline bint joins_first(const States *held, const States *states, Py_ssize_t k, bint short) noexcept nogil:
+    # State k joins a held pair, or only its first where True asks for a state with more care for the second.
+    merge(held, 0, states, k)
+    if ((held.shift[0] == 0 and held.high[0] < 55) or (short and held.shift[0] < 0)    # 55 > exp(4)
+            or held.high[0] < 0.9 * held.size[0] or states.high[k] < 0.9 * states.size[k]):
+        return True
+    merge(held, STATE, states, k)
+    return False
+
+
+cdef void hold_rows(const Problem *problem, const Group *group, const States *states) noexcept nogil:
+    cdef Room room
+    cdef States exact = states_of(&room), here, held
+    cdef bint lacking[TILE]
+    cdef bint short = problem.n <= SHORT_ROW, any = False
+    cdef Py_ssize_t k
+    for k in range(group.count):
+        held = pair_at(problem.held + HELD * row_of(group, k).out)
+        lacking[k] = joins_first(&held, states, k, short)
+        any = any or lacking[k]
+    if any and short:
+        fold_rows(problem, group, EXACT, &exact)
+    for k in range(group.count):
+        if lacking[k]:
+            if not short:
+                here = from_place(&exact, k)
+                fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
+            held = pair_at(problem.held + HELD * row_of(group, k).out)
+            merge(&held, STATE, &exact, k)
+
+
+cdef void hold_columns(const Problem *problem, Row row, Py_ssize_t width, Py_ssize_t first, const States *states,
+                       Job *job) noexcept nogil:
+    # Of a panel the columns from `first` on; `job` as in finish_columns.
+    cdef Room room
+    cdef States exact = states_of(&room), held
+    cdef bint lacking[TILE]
+    cdef bint any = False
+    cdef Py_ssize_t k
+    for k in range(first, width):
+        held = pair_at(problem.held + HELD * (row.out + k * problem.inner_out))
+        lacking[k] = joins_first(&held, states, k, problem.n <= SHORT_ROW)
+        any = any or lacking[k]
+    if not any:
+        return
+    fold_over(problem, row, width, EXACT, job, &exact)
+    for k in range(first, width):
+        if lacking[k]:
+            held = pair_at(problem.held + HELD * (row.out + k * problem.inner_out))
+            merge(&held, STATE, &exact, k)
+
+
+cdef void hold_row(const void *a, Py_ssize_t n, int bits, double *held) noexcept nogil:
+    cdef const Kernels *kernels = kernels_of(bits)
+    cdef Room room
+    cdef States states = states_of(&room), pair = pair_at(held)
+    cdef Terms terms = plain_terms(a, 0)
+    kernels.fold_row(&terms, n, FAST, &states, 0)
+    if joins_first(&pair, &states, 0, n <= SHORT_ROW):
+        kernels.fold_row(&terms, n, EXACT, &states, 0)
+        merge(&pair, STATE, &states, 0)
+
+
+cdef void merge_held(double *into, const double *source, Py_ssize_t count) noexcept nogil:
+    cdef States one = pair_at(into), other = pair_at(<double *> source)
+    cdef Py_ssize_t k
+    for k in range(count * (HELD // STATE)):
+        merge(&one, k * STATE, &other, k * STATE)
+
+
+cdef void finish_held(const double *held, Py_ssize_t count, int bits, double *value, double *sign) noexcept nogil:
+    cdef const Kernels *kernels = kernels_of(bits)
+    cdef Room room
+    cdef States states = states_of(&room), pair
+    cdef double values[TILE]
+    cdef double signs[TILE]
+    cdef Py_ssize_t start = 0, width, k
+    while start < count:
+        width = min(TILE, count - start)
+        for k in range(width):
+            pair = pair_at(<double *> held + (start + k) * HELD)
+            copy_state(&states, k, &pair, 0)
+        pad_states(&states, width)
+        if kernels.finish(&states, width, near_zero(FAST, bits), cancelled(FAST, bits), values,
+                          signs if sign != NULL else NULL):
+            for k in range(width):
+                if lacks_digits(values[k], &states, k, FAST, bits):
+                    pair = pair_at(<double *> held + (start + k) * HELD)
+                    values[k] = finish_one(kernels, &pair, STATE, signs + k if sign != NULL else NULL)
+        memcpy(value + start, values, width * sizeof(double))
+        if sign != NULL:
+            memcpy(sign + start, signs, width * sizeof(double))
+        start += width
 
 
 # --- sharing out ----------------------------------------------------------------------------------------
@@ -860,7 +1030,7 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
 cdef int reduce(const Problem *problem, void *out, void *sign) except -1:
     cdef Py_ssize_t work, k
     cdef double nothing = -INFINITY if problem.less == NULL else NAN, zero = 0 if problem.less == NULL else NAN
-    if problem.rows == 0:
+    if problem.rows == 0 or (problem.n == 0 and problem.held != NULL):
         return 0
     if problem.n == 0:
         for k in range(problem.rows):
@@ -987,7 +1157,10 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
             map_over(problem, job.row, job.width, job.map, job, job.out)
             continue
         fold_over(problem, job.row, job.width, FAST, job, &states)
-        finish_columns(problem, job.row, job.width, FAST, &states, job, job.out, job.sign)
+        if problem.held != NULL:
+            hold_columns(problem, job.row, job.width, columns_before(job, item, job.width), &states, job)
+        else:
+            finish_columns(problem, job.row, job.width, FAST, &states, job, job.out, job.sign)
     free(memory)
     return 0
 
