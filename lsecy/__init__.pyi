@@ -1,7 +1,7 @@
 from lsecy import _drivers as _drivers
 from lsecy import _threads as _threads
 from lsecy._config import __version__, show_config
-from lsecy._maps import log_softmax, softmax
+from lsecy._maps import log_softmax, logcumsumexp, softmax
 from lsecy._reductions import logmeanexp, logsumexp
 from lsecy._states import LogSumExp
 from lsecy._threads import get_num_threads, set_num_threads, threads
@@ -15,6 +15,7 @@ __all__ = [
     "log1pexp",
     "log_softmax",
     "logaddexp",
+    "logcumsumexp",
     "logmeanexp",
     "logsubexp",
     "logsumexp",

@@ -57,7 +57,11 @@ cdef class Call:
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
 cdef Call whole_of(Call asked, axis, keepdims)
-cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype)
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*, bint shares=*)
+cdef Py_ssize_t turn(Problem *problem) noexcept
+cdef int refuse_general(Call asked, str what) except -1
+cdef int check_output(Call asked, out) except -1
+cdef double as_real(str function, str name, value) except? -1
 cdef object as_result(Call asked, array, out)
 cdef object output_dtype(str function, dtype)
 

@@ -14,6 +14,9 @@ cdef int reduce(const Problem *problem, void *out, void *sign) except -1
 # Computes softmax or log_softmax into `out`, an array of the element type with the problem's strides.
 cdef int map_rows(const Problem *problem, Map map, void *out) except -1
 
+# Computes running sums along the reduced axes into `out`, likewise: each starts from exp(initial).
+cdef int scan_rows(const Problem *problem, bint exclusive, double initial, void *out) except -1
+
 # One contiguous row of `n` elements of 32 or 64 bits, without weights.
 cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil
 
@@ -26,5 +29,6 @@ cdef void merge_held(double *into, const double *source, Py_ssize_t count) noexc
 # The answers of `count` pairs, HELD numbers apart, and their signs (may be NULL) as finished for 32 or 64 bits.
 cdef void finish_held(const double *held, Py_ssize_t count, int bits, double *value, double *sign) noexcept nogil
 
-# One contiguous row for softmax or log_softmax, at most QUICK elements.  False, and nothing is written, for special rows.
+# One contiguous row for softmax or log_softmax, at most QUICK elements.  False, and nothing is written, for a special
+# row.
 cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noexcept nogil

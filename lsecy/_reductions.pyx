@@ -201,9 +201,7 @@ def hold(cnp.ndarray held, a, axis, b, where, logb, scale, dtype):
             return a.dtype
     asked = _arguments.reduction("LogSumExp.update", a, axis, b, False, where, logb, scale, None, dtype, False)
     if asked.general:
-        kind = asked.a.dtype if asked.b is None else np.result_type(asked.a, asked.b)
-        raise TypeError(f"LogSumExp.update: {kind} has no streaming state; allowed are float16, bfloat16, float32, "
-                        "float64, integers and booleans")
+        _arguments.refuse_general(asked, "streaming state")
     shape = tuple([cnp.PyArray_DIM(held, k) for k in range(cnp.PyArray_NDIM(held) - 2)])
     if asked.shape != shape:
         raise ValueError(f"LogSumExp.update: axis {axis!r} leaves shape {asked.shape}; this state has shape {shape}")
