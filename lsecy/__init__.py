@@ -2,6 +2,7 @@
 
 The map of the house; calls go downhill only::
 
+    _moments.py          logvarexp, normalize_logweights, log_ess: what takes two looks
     _states.py           LogSumExp, the state that a user holds: a class over what _reductions does with it
     _reductions.pyx      logsumexp, logmeanexp: signature, docstring, the way down
     _maps.pyx            softmax, log_softmax, logcumsumexp
@@ -26,6 +27,7 @@ except ImportError as error:
 
 from lsecy._config import __version__, show_config
 from lsecy._maps import log_softmax, logcumsumexp, softmax
+from lsecy._moments import log_ess, logvarexp, normalize_logweights
 from lsecy._reductions import logmeanexp, logsumexp
 from lsecy._states import LogSumExp
 from lsecy._threads import get_num_threads, set_num_threads, threads
@@ -37,12 +39,15 @@ __all__ = [
     "get_num_threads",
     "log1mexp",
     "log1pexp",
+    "log_ess",
     "log_softmax",
     "logaddexp",
     "logcumsumexp",
     "logmeanexp",
     "logsubexp",
     "logsumexp",
+    "logvarexp",
+    "normalize_logweights",
     "set_num_threads",
     "show_config",
     "signed_logsubexp",

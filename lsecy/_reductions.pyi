@@ -98,6 +98,16 @@ def hold(
     scale: float,
     dtype: DTypeLike | None,
 ) -> Any: ...
+def fold(
+    function: str,
+    a: ArrayLike,
+    axis: int | Sequence[int] | None,
+    b: ArrayLike | None,
+    keepdims: bool,
+    where: ArrayLike | None,
+    scale: float,
+    dtype: DTypeLike | None,
+) -> tuple[NDArray[np.float64], np.dtype[Any]]: ...
 def output_dtype(function: str, dtype: DTypeLike) -> np.dtype[Any]: ...
 def merge_held(into: NDArray[Any], source: NDArray[Any]) -> None: ...
 def finish_held(

@@ -191,7 +191,7 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
 def hold(cnp.ndarray held, a, axis, b, where, logb, scale, dtype):
     """Add to states, whose numbers are `held`, and return the dtype that one call would have."""
     cdef Py_ssize_t n
-    cdef Call asked, whole = None
+    cdef Call asked
     if cnp.PyArray_NDIM(held) == 2 and dtype is None:
         n = bare_length(a, axis, b, where, logb, scale, None, None, True, _drivers.QUICK)
         if n > 0:
@@ -200,13 +200,28 @@ def hold(cnp.ndarray held, a, axis, b, where, logb, scale, dtype):
             add_count(held, n)
             return a.dtype
     asked = _arguments.reduction("LogSumExp.update", a, axis, b, False, where, logb, scale, None, dtype, False)
-    if asked.general:
-        _arguments.refuse_general(asked, "streaming state")
     shape = tuple([cnp.PyArray_DIM(held, k) for k in range(cnp.PyArray_NDIM(held) - 2)])
     if asked.shape != shape:
         raise ValueError(f"LogSumExp.update: axis {axis!r} leaves shape {asked.shape}; this state has shape {shape}")
+    join(held, asked, axis, False)
+    return asked.type
+
+
+def fold(function, a, axis, b, keepdims, where, scale, dtype):
+    """Return new states of one call, as the numbers that LogSumExp holds, and the dtype of its result."""
+    asked = _arguments.reduction(function, a, axis, b, keepdims, where, None, scale, None, dtype, False)
+    held = np.zeros(asked.shape + (_drivers.HELD // _drivers.STATE, _drivers.STATE))
+    held[..., 0] = -INFINITY
+    join(held, asked, axis, keepdims)
+    return held, asked.type
+
+
+cdef int join(cnp.ndarray held, Call asked, axis, keepdims) except -1:
+    cdef Call whole = None
+    if asked.general:
+        _arguments.refuse_general(asked, "state")
     if asked.b is not None or asked.mask is not None:
-        whole = _arguments.whole_of(asked, axis, False)
+        whole = _arguments.whole_of(asked, axis, keepdims)
         whole.problem.held = numbers_of(held) + _drivers.PAIR
     asked.problem.held = numbers_of(held)
     _drivers.reduce(&asked.problem, NULL, NULL)
@@ -214,7 +229,7 @@ def hold(cnp.ndarray held, a, axis, b, where, logb, scale, dtype):
         add_count(held, asked.problem.n)
     else:
         _drivers.reduce(&whole.problem, NULL, NULL)
-    return asked.type
+    return 0
 
 
 def output_dtype(function, dtype):

@@ -443,7 +443,7 @@ def test_repr_shows_shape_dtype_and_result():
         (lambda s: s.update([1.0, 2.0], (), where=[1, 0]), TypeError, r"where has dtype int64"),
         (lambda s: s.update([1.0, 2.0], (), scale="2"), TypeError, r"scale must be one real number"),
         (lambda s: s.update(["1", "2"], ()), TypeError, r"^LogSumExp.update: a has dtype <U1"),
-        (lambda s: s.update([1j, 2], ()), TypeError, r"^LogSumExp.update: complex128 has no streaming state"),
+        (lambda s: s.update([1j, 2], ()), TypeError, r"^LogSumExp.update: complex128 has no state"),
         (lambda s: s.update([1, 2], (), b=[1j, 2]), TypeError, r"^LogSumExp.update: complex128 has no"),
         (lambda s: s.merge(LogSumExp(3)), ValueError, r"^LogSumExp.merge: other has shape \(3,\)"),
         (lambda s: s.merge(1.0), TypeError, r"^LogSumExp.merge: other must be a LogSumExp, not float"),
