@@ -30,6 +30,8 @@ cdef extern from *:
     object lsecy_float32(double x)
     object lsecy_float64(double x)
 
+cdef object FLOAT64 = np.dtype(np.float64)
+
 cdef enum:
     ALONE = 32768    # elements up to which one thread does a row alone: the short way
 
@@ -191,8 +193,16 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
 def hold(cnp.ndarray held, a, axis, b, where, logb, scale, dtype):
     """Add to states, whose numbers are `held`, and return the dtype that one call would have."""
     cdef Py_ssize_t n
+    cdef double x
     cdef Call asked
     if cnp.PyArray_NDIM(held) == 2 and dtype is None:
+        # One number, as a loop adds one term after the other.
+        if (isinstance(a, float) and type(scale) is float and <double> scale == 1 and axis is None and b is None
+                and where is None and logb is None):
+            x = a
+            _drivers.hold_row(&x, 1, 64, numbers_of(held))
+            add_count(held, 1)
+            return FLOAT64
         n = bare_length(a, axis, b, where, logb, scale, None, None, True, _drivers.QUICK)
         if n > 0:
             _drivers.hold_row(cnp.PyArray_DATA(<cnp.ndarray> a), n,

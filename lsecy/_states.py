@@ -344,7 +344,7 @@ def _as_shape(shape):
 
 def _as_asked(state, array):
     kind = state.dtype
-    with np.errstate(all="ignore"):
-        if kind != np.float64:  # by way of float32, as every result that is computed in it
-            array = array.astype(np.float32).astype(kind, copy=False)
-    return array[()]
+    if kind == np.float64:
+        return array[()]
+    with np.errstate(all="ignore"):  # by way of float32, as every result that is computed in it
+        return array.astype(np.float32).astype(kind, copy=False)[()]
