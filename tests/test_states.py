@@ -128,7 +128,7 @@ def row(case, n, dtype):
 @pytest.mark.parametrize("case", [*STREAMS, *WEIGHTED])
 def test_any_pieces_stay_within_the_bound_of_one_call(isa, dtype, case, lengths):
     name = "dominated near zero" if case in DOMINATED else "weighted" if case in WEIGHTED else "logsumexp"
-    for n in (70, 300) if lengths == [1] else (5000,):
+    for n in (70,) if lengths == [1] else (5000,):
         a, b, true = row(case, n, dtype)
         got, sign = fed(a, lengths, b).result(True)
         assert sign == true.sign
