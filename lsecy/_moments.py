@@ -101,7 +101,7 @@ def logvarexp(a, axis=None, b=None, keepdims=False, *, ddof=0, where=None, out=N
 
 def normalize_logweights(a, axis=None, *, where=None, out=None, dtype=None):
     """
-    Normalise log-weights, so that their exponentials sum to 1, and return the logarithm of what they summed to.
+    Normalise log-weights, so that their exponentials sum to 1, and return the logarithm of their sum.
 
     Parameters
     ----------
