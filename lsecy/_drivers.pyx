@@ -1628,7 +1628,6 @@ cdef void scan_carefully(const Problem *problem, const Terms *terms, Py_ssize_t 
 cdef struct Wide:
     double a[CHUNK * TILE]
     double logb[CHUNK * TILE]
-    double less[TILE]    # what is taken from the exponents of a column
     Terms terms
 
 
@@ -1671,6 +1670,12 @@ cdef inline bint common_shift(const States *running, Py_ssize_t k, double peak, 
     if fabs(peak) > FAR or running.shift[k] > FAR:
         shift[0] = max(32 * floor(peak * 0.03125), running.shift[k])
     return True
+
+
+cdef inline bint may_shift(const Terms *terms) noexcept nogil:
+    # Are exponents just elements?  What the difference of one that counts and a shift rounds is then nothing: shifts
+    # are multiples of 32, beyond FAR, and lie less than 32 below the largest element.
+    return terms.logb == NULL and terms.scale == 1
 
 
 cdef inline void move(const States *sum, Py_ssize_t k, double shift) noexcept nogil:
@@ -1739,15 +1744,14 @@ cdef inline void normalise_all(const double *high, const double *low, Py_ssize_t
         shown.low[k] = (high[k] - shown.high[k]) + low[k]
 
 
-cdef inline void answers_of_rounded(const Problem *problem, const States *shown, Py_ssize_t width, double shift,
+cdef inline void answers_of_rounded(const Problem *problem, const States *shown, Py_ssize_t width,
                                     const bint *large, Py_ssize_t few, double *value) noexcept nogil:
-    # Of sums of rounded terms under one shift.  The logarithm of a large one, `few` of which are not, has no use for
+    # Of sums of rounded terms.  The logarithm of a large one, `few` of which are not, has no use for
     # what the double of its sum lacks.
     cdef double rounded[TILE]
     cdef Py_ssize_t k
     if problem.bits == 32 or few > 0:
         for k in range(width):
-            shown.shift[k] = shift
             shown.rest[k] = shown.size[k] = 0
         answers_of(problem, shown, width, value)
     if problem.bits == 32 or few == width:
@@ -1757,7 +1761,7 @@ cdef inline void answers_of_rounded(const Problem *problem, const States *shown,
     kernels_64.logs(rounded, width)
     for k in range(width):
         if few == 0 or large[k]:
-            value[k] = rounded[k] + shift
+            value[k] = rounded[k] + shown.shift[k]
 
 
 cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
@@ -1784,11 +1788,11 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
             and near_one(running.high[0], 0.999 * exp(peak[0]), shift, problem.bits)):
         return False    # as below, but found without the terms
     if shift != 0:
-        if wide.terms.logb != NULL:
+        if not may_shift(&wide.terms):
             return False
-        wide.less[0] = -shift
-        wide.terms.logb = wide.less
-        wide.terms.b_inner = 0
+        for k in range(n):
+            wide.a[k] = (<const double *> wide.terms.a)[k] - shift
+        wide.terms.a = wide.a
     exponentials(&wide, n, 0, y)
     sum = from_place(&shown, TILE - 1)    # a copy, for it may turn out that care is wanted
     copy_state(&sum, 0, running, 0)
@@ -1811,7 +1815,9 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
             highs[k + 1] = high
             rests[k + 1] = rest
         normalise_all(highs + (not exclusive), rests + (not exclusive), width, &shown)
-        answers_of_rounded(problem, &shown, width, shift, NULL, 0 if shift != 0 or first > LARGE else width, value)
+        for k in range(width):
+            shown.shift[k] = shift
+        answers_of_rounded(problem, &shown, width, NULL, 0 if shift != 0 or first > LARGE else width, value)
         store(problem, out, start + done, 1, value, width)
         done += width
     running.shift[0] = shift
@@ -1846,7 +1852,7 @@ cdef void scan_panel(const Problem *problem, const Terms *terms, Py_ssize_t star
 cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
                         Py_ssize_t width, bint exclusive, const States *running, void *out,
                         Py_ssize_t step) noexcept nogil:
-    # False, and nothing is done, where all want care.  Those that do, or want another shift than 0, become rows.
+    # False, and nothing is done, where all want care.  Those that do become rows.
     cdef Wide wide
     cdef Room room, sums_room
     cdef States shown = states_of(&room), sums = states_of(&sums_room)
@@ -1856,36 +1862,42 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
     cdef double total[TILE]
     cdef double value[TILE]
     cdef bint apart[TILE]
-    cdef bint careful[TILE]
     cdef bint large[TILE]
-    cdef double shift
-    cdef Py_ssize_t left = 0, wanting = 0, few = 0, row, k
+    cdef Py_ssize_t left = 0, few = 0, row, k
+    cdef bint shifted = False
     widen(problem, terms, start, n, width, &wide)
     kernels_64.peak(&wide.terms, n, width, SOFTMAX, peak, low)
-    exponentials(&wide, n, width, y)
     for k in range(width):
         copy_state(&sums, k, running, k)
-        apart[k] = careful[k] = not common_shift(running, k, peak[k], &shift)
-        if shift != 0:
+        apart[k] = not common_shift(running, k, peak[k], shown.shift + k)
+        if shown.shift[k] != 0 and not may_shift(&wide.terms):
             apart[k] = True
-        elif not apart[k]:
-            move(&sums, k, 0)
+        if apart[k]:
+            shown.shift[k] = 0
+        else:
+            move(&sums, k, shown.shift[k])
+        shifted = shifted or shown.shift[k] != 0
+    if shifted:
+        for row in range(n):
+            for k in range(width):
+                wide.a[row * width + k] = (<const double *> wide.terms.a)[row * wide.terms.a_step + k] - shown.shift[k]
+        wide.terms.a = wide.a
+        wide.terms.a_step = width
+    exponentials(&wide, n, width, y)
+    for k in range(width):
         sums.low[k] += sums.rest[k]
         total[k] = sums.high[k]
-        shown.shift[k] = shown.rest[k] = shown.size[k] = 0
     for row in range(n):
         for k in range(width):
             total[k] += y[row * TILE + k]
     for k in range(width):
         if not apart[k]:
-            apart[k] = careful[k] = (
-                not total[k] < INFINITY or near_one(sums.high[k], total[k], 0, problem.bits)
-                or not in_range(sums.high[k], y[k], running.high[k], 0, exclusive))
+            apart[k] = (not total[k] < INFINITY or near_one(sums.high[k], total[k], shown.shift[k], problem.bits)
+                        or not in_range(sums.high[k], y[k], running.high[k], shown.shift[k], exclusive))
         left += apart[k]
-        wanting += careful[k]
-        large[k] = apart[k] or sums.high[k] > LARGE
+        large[k] = apart[k] or shown.shift[k] != 0 or sums.high[k] > LARGE
         few += not large[k]
-    if wanting == width:
+    if left == width:
         return False
     for k in range(width):    # before their neighbours are written, for the result may lie where the input does
         if apart[k]:
@@ -1896,7 +1908,7 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
             add_rounded(&sums, width, y + row * TILE)
         else:
             add_and_normalise(&sums, width, y + row * TILE, &shown)
-        answers_of_rounded(problem, &shown, width, 0, large, few, value)
+        answers_of_rounded(problem, &shown, width, large, few, value)
         if left == 0:
             store(problem, out, (start + row) * step, 1, value, width)
             continue
@@ -1906,7 +1918,8 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
     normalise_all(sums.high, sums.low, width, &shown)
     for k in range(width):
         if not apart[k]:
-            running.shift[k] = running.rest[k] = 0
+            running.shift[k] = shown.shift[k]
+            running.rest[k] = 0
             running.high[k] = shown.high[k]
             running.low[k] = shown.low[k]
     return True
