@@ -1720,22 +1720,6 @@ cdef void exponentials(Wide *wide, Py_ssize_t n, Py_ssize_t width, double *targe
     kernels_64.write(&wide.terms, n, width, SOFTMAX, NOUGHTS, ONES, NOUGHTS, NOUGHTS, target, TILE)
 
 
-cdef inline double coarse_sum(const double *y, Py_ssize_t n) noexcept nogil:
-    # In eight strands, for one would wait for itself.
-    cdef double strands[8]
-    cdef Py_ssize_t i = 0, k
-    for k in range(8):
-        strands[k] = 0
-    while i + 8 <= n:
-        for k in range(8):
-            strands[k] += y[i + k]
-        i += 8
-    for k in range(i, n):
-        strands[0] += y[k]
-    return ((strands[0] + strands[1]) + (strands[2] + strands[3])) + (
-        (strands[4] + strands[5]) + (strands[6] + strands[7]))
-
-
 cdef inline void normalise_all(const double *high, const double *low, Py_ssize_t width,
                                const States *shown) noexcept nogil:
     cdef Py_ssize_t k
@@ -1774,8 +1758,8 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
     cdef double low[2 * TILE]
     cdef double y[CHUNK]
     cdef double value[TILE]
-    cdef double highs[TILE + 1]
-    cdef double rests[TILE + 1]
+    cdef double highs[CHUNK + 1]
+    cdef double rests[CHUNK + 1]
     cdef double shift, high, rest, total, back, first
     cdef Py_ssize_t done = 0, width, k
     if terms.b != NULL:
@@ -1799,22 +1783,21 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
     move(&sum, 0, shift)
     high = first = sum.high[0]
     rest = sum.low[0] + sum.rest[0]
-    total = high + coarse_sum(y, n)
-    if (not total < INFINITY or near_one(first, total, shift, problem.bits)
+    highs[0] = high
+    rests[0] = rest
+    for k in range(n):
+        total = high + y[k]
+        back = total - high
+        rest = rest + ((high - (total - back)) + (y[k] - back))
+        high = total
+        highs[k + 1] = high
+        rests[k + 1] = rest
+    if (not high < INFINITY or near_one(first, high, shift, problem.bits)
             or not in_range(first, y[0], running.high[0], shift, exclusive)):
         return False
     while done < n:
         width = min(TILE, n - done)
-        highs[0] = high
-        rests[0] = rest
-        for k in range(width):
-            total = high + y[done + k]
-            back = total - high
-            rest = rest + ((high - (total - back)) + (y[done + k] - back))
-            high = total
-            highs[k + 1] = high
-            rests[k + 1] = rest
-        normalise_all(highs + (not exclusive), rests + (not exclusive), width, &shown)
+        normalise_all(highs + done + (not exclusive), rests + done + (not exclusive), width, &shown)
         for k in range(width):
             shown.shift[k] = shift
         answers_of_rounded(problem, &shown, width, NULL, 0 if shift != 0 or first > LARGE else width, value)
