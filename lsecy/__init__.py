@@ -4,6 +4,8 @@ The map of the house; calls go downhill only::
 
     _reductions.pyx      logsumexp, logmeanexp: signature, docstring, the way down
     _maps.pyx            softmax, log_softmax
+    _scores.pyx          token_logprobs, topk_logprobs, entropy, kl_divergence: rows of logits
+    _losses.pyx          cross_entropy, perplexity; gradients
     _ufuncs.pyx          logaddexp and its kin, NumPy ufuncs: loops straight over kernels/pairs.pyx
       |-> _arguments.pyx     what is asked: arrays, dtype, axis, weights -> normal form; every user error
       `-> _drivers.pyx       how the work is shared out: blocks, threads, order of merging
@@ -24,14 +26,20 @@ except ImportError as error:
     ) from error
 
 from lsecy._config import __version__, show_config
+from lsecy._losses import cross_entropy, cross_entropy_grad, logsumexp_grad, perplexity
 from lsecy._maps import log_softmax, softmax
 from lsecy._reductions import logmeanexp, logsumexp
+from lsecy._scores import entropy, kl_divergence, token_logprobs, topk_logprobs
 from lsecy._threads import get_num_threads, set_num_threads, threads
 from lsecy._ufuncs import log1mexp, log1pexp, logaddexp, logsubexp, signed_logsubexp
 
 __all__ = [
     "__version__",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "entropy",
     "get_num_threads",
+    "kl_divergence",
     "log1mexp",
     "log1pexp",
     "log_softmax",
@@ -39,11 +47,15 @@ __all__ = [
     "logmeanexp",
     "logsubexp",
     "logsumexp",
+    "logsumexp_grad",
+    "perplexity",
     "set_num_threads",
     "show_config",
     "signed_logsubexp",
     "softmax",
     "threads",
+    "token_logprobs",
+    "topk_logprobs",
 ]
 
 del _threads

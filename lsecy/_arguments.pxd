@@ -40,6 +40,7 @@ cdef struct Problem:
     Py_ssize_t inner_out
     const double *less       # taken from each logarithm, in the result's order; or NULL
     Py_ssize_t less_step     # 0: the same for all
+    bint vanishing           # a map's rows of which nothing is above -inf are 0, not NaN
 
 cdef class Call:
     cdef str function        # what errors say
@@ -55,7 +56,14 @@ cdef class Call:
     cdef bint general        # complex or longdouble: for the plain path
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
-cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype)
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*)
+cdef Call scores(str function, str name, logits, axis, bint single, keepdims, where, scale)
+cdef tuple pair_of_scores(str function, str name, a, str other_name, other, axis, bint single, keepdims, where, scale,
+                          other_scale, bint broadcasts)
+cdef object written_rows(Call asked, Call beside, shape, axis, out, Problem *written)
+cdef int check_output(Call asked, out) except -1
+cdef object as_ids(str function, str name, ids, tuple rows, Py_ssize_t n, ignore_index, bint several)
+cdef object as_array(str function, str name, value)
 cdef object as_result(Call asked, array, out)
 
 

@@ -9,16 +9,19 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, exp, fabs, isnan
+from libc.math cimport INFINITY, NAN, exp, expm1, fabs, fma, isnan
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
+from lsecy._tally cimport (
+    Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal, finish_gradient, make_keys)
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
-    plain_terms)
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
+    Terms, plain_terms)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter)
@@ -214,6 +217,7 @@ cdef struct Job:
     Py_ssize_t width
     Look look
     const States *tasks
+    const Scoring *scoring    # ROWS: or NULL
 
 
 cdef inline Row row_at(const Problem *problem, Py_ssize_t index) noexcept nogil:
@@ -894,6 +898,8 @@ cdef void do_item(const Job *job, Py_ssize_t item) noexcept nogil:
         map_panel(job, item)
     elif job.kind == PANELS:
         reduce_panel(job, item)
+    elif job.scoring != NULL:
+        score_rows(problem, job.scoring, item * job.each, min(problem.rows, (item + 1) * job.each), NULL)
     elif job.maps:
         map_some_rows(job, item * job.each, min(problem.rows, (item + 1) * job.each))
     else:
@@ -938,6 +944,7 @@ cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, 
     job.problem = problem
     job.maps = maps
     job.map = map
+    job.scoring = NULL
     job.out = out
     job.sign = sign
     job.wide = map_width(problem) if maps else TILE
@@ -949,12 +956,25 @@ cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, 
         job.kind = PANELS
     else:
         job.kind = ROWS
-        job.each = max(1, ITEM_WORK // problem.n)
-        if job.each > TILE:
-            job.each = job.each // TILE * TILE
+        job.each = rows_of_item(problem.n)
         items = (problem.rows + job.each - 1) // job.each
     do_job(&job, items, plan(work, items))
     return 0
+
+
+cdef inline Py_ssize_t rows_of_item(Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t rows = max(1, ITEM_WORK // n)
+    return rows // TILE * TILE if rows > TILE else rows
+
+
+cdef inline States task_states(double *memory, Py_ssize_t count) noexcept nogil:
+    cdef States states
+    states.shift = memory
+    states.high = memory + count
+    states.low = memory + 2 * count
+    states.rest = memory + 3 * count
+    states.size = memory + 4 * count
+    return states
 
 
 cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
@@ -970,17 +990,13 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     cdef const Problem *problem = job.problem
     cdef Py_ssize_t room_each = tasks * min(TILE, problem.inner), item
     cdef Room room
-    cdef States states = states_of(&room), task_states
+    cdef States states = states_of(&room), shared
     cdef double *memory = <double *> malloc(5 * room_each * sizeof(double))
     if memory == NULL:
         return -1
-    task_states.shift = memory
-    task_states.high = memory + room_each
-    task_states.low = memory + 2 * room_each
-    task_states.rest = memory + 3 * room_each
-    task_states.size = memory + 4 * room_each
+    shared = task_states(memory, room_each)
     job.kind = TASKS
-    job.tasks = &task_states
+    job.tasks = &shared
     for item in range(items):
         job.row = panel_at(job, item, &job.width)
         if job.maps:
@@ -1074,28 +1090,43 @@ cdef void map_over(const Problem *problem, Row row, Py_ssize_t width, Map map, J
     # A row or a panel; `job` as in look_over.
     cdef Known known
     cdef States states = states_of(&known.room)
+    cdef Look look = look_for(map, &known)
+    look.out = out
+    if job == NULL and problem.n <= block_length(problem.bits) and map_one_block(problem, row, width, map, out):
+        return
+    know(problem, row, width, map, job, &known)
+    find_undefined(problem, row, width, map, &known)
+    look.phase = WRITE
+    look_over(problem, row, width, &look, job, &states)
+    fill_undefined(problem, row, width, map, &known, out)
+
+
+cdef inline Look look_for(Map map, Known *known) noexcept nogil:
     cdef Look look
+    look.phase = PEAK
+    look.care = FAST
     look.map = map
     look.peak = known.peak
     look.first = known.first
     look.second = known.second
     look.power = known.power
-    look.out = out
-    if job == NULL and problem.n <= block_length(problem.bits) and map_one_block(problem, row, width, map, out):
-        return
+    look.out = NULL
+    return look
+
+
+cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, Known *known) noexcept nogil:
+    # Peaks and sums, and what these give to the answers.
+    cdef States states = states_of(&known.room)
+    cdef Look look = look_for(map, known)
     look.phase = PEAK
     look_over(problem, row, width, &look, job, &states)
-    take_peaks(width, &known)
+    take_peaks(width, known)
     look.phase = SUM
     look_over(problem, row, width, &look, job, &states)
-    if settle_sums(problem, width, map, False, &known):
+    if settle_sums(problem, width, map, False, known):
         look.phase = APART
         look_over(problem, row, width, &look, job, &states)
-        settle_sums(problem, width, map, True, &known)
-    find_undefined(problem, row, width, map, &known)
-    look.phase = WRITE
-    look_over(problem, row, width, &look, job, &states)
-    fill_undefined(problem, row, width, map, &known, out)
+        settle_sums(problem, width, map, True, known)
 
 
 cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
@@ -1175,7 +1206,8 @@ cdef void fill_undefined(const Problem *problem, Row row, Py_ssize_t width, Map 
 
 
 cdef void fill_row(const Problem *problem, Row row, Map map, void *out) noexcept nogil:
-    # What is kept is NaN; what is left out is 0, its logarithm -inf.
+    # What is kept is NaN, or 0 if the row vanishes; what is left out is 0, its logarithm -inf.
+    cdef bint vanishes = problem.vanishing and is_nothing(problem, row)
     cdef Buffers buffers
     cdef Terms terms
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
@@ -1184,13 +1216,29 @@ cdef void fill_row(const Problem *problem, Row row, Map map, void *out) noexcept
         count = min(length, problem.n - start)
         row_terms(problem, row, start, count, &buffers, &terms)
         for k in range(count):
-            value = NAN if exponent_at(problem, &terms, k, &x) else 0 if map == SOFTMAX else -INFINITY
+            value = NAN if exponent_at(problem, &terms, k, &x) and not vanishes else 0 if map == SOFTMAX else -INFINITY
             if problem.bits == 64:
                 buffers.out[k] = value
             else:
                 (<float *> buffers.out)[k] = <float> value
         scatter(problem, buffers.out, 1, start, count, at(problem, out, row.out))
         start += length
+
+
+cdef bint is_nothing(const Problem *problem, Row row) noexcept nogil:
+    # Is nothing that is kept above -inf?
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
+    cdef double x
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        row_terms(problem, row, start, count, &buffers, &terms)
+        for k in range(count):
+            if exponent_at(problem, &terms, k, &x) and not x == -INFINITY:
+                return False
+        start += length
+    return True
 
 
 cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, double *x) noexcept nogil:
@@ -1349,3 +1397,640 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
         return False
     kernels.untranspose(answer, n, 1, out, n)
     return True
+
+
+# --- scores of rows -----------------------------------------------------------------------------------------
+#
+# Numbers about a row that need its sum first, and a second look at a few elements or at all: log-probabilities
+# of chosen elements, losses, entropies.  A log-probability x - log(sum) is minus what `finish` answers for a
+# state whose shift is counted from x, so one FAST look is enough where it is not near zero; where it is, the
+# peak is taken apart as log_softmax does.  Which of the two is decided by the value alone.
+
+# What is known of a row.
+cdef struct Sight:
+    const Problem *problem
+    Row row
+    Job *job              # as in look_over
+    States *fast          # the state of a FAST look; NULL: all is in `known` from the start
+    Known *known
+    Py_ssize_t place      # in `known`
+    bint knows            # is it filled in?
+
+# The jobs of a row whose tasks are shared out; NULL where a thread does rows alone.
+cdef struct Helpers:
+    Job *own
+    Job *other
+    Job *written
+
+
+cdef int score(const Problem *problem, const Scoring *scoring) except -1:
+    cdef Py_ssize_t work = problem.n * problem.rows
+    cdef int failed
+    if work == 0:
+        return 0
+    if work <= QUICK:
+        failed = score_out(problem, scoring, work)
+    else:
+        with nogil:
+            failed = score_out(problem, scoring, work)
+    if failed:
+        raise MemoryError
+    return 0
+
+
+cdef int score_out(const Problem *problem, const Scoring *scoring, Py_ssize_t work) noexcept nogil:
+    cdef Py_ssize_t length = task_length(problem.n, problem.bits)
+    cdef Py_ssize_t tasks = (problem.n + length - 1) // length, items
+    cdef Job job
+    job.problem = problem
+    job.maps = False
+    job.scoring = scoring
+    if tasks > 1 and problem.rows < FEW:
+        return score_long(problem, scoring, tasks)
+    job.kind = ROWS
+    job.each = rows_of_item(problem.n)
+    items = (problem.rows + job.each - 1) // job.each
+    do_job(&job, items, plan(work, items))
+    return 0
+
+
+cdef int score_long(const Problem *problem, const Scoring *scoring, Py_ssize_t tasks) noexcept nogil:
+    # Few rows, of several tasks each: the tasks of a look are shared out.
+    cdef Job jobs[3]
+    cdef States states
+    cdef Helpers helpers
+    cdef Py_ssize_t index, k
+    cdef double *memory = <double *> malloc(5 * tasks * sizeof(double))
+    if memory == NULL:
+        return -1
+    states = task_states(memory, tasks)
+    for k in range(3):
+        jobs[k].kind = TASKS
+        jobs[k].width = 1
+        jobs[k].tasks = &states
+    jobs[0].problem = problem
+    jobs[1].problem = scoring.other
+    jobs[2].problem = scoring.written
+    helpers.own = jobs
+    helpers.other = jobs + 1
+    helpers.written = jobs + 2
+    for index in range(problem.rows):
+        for k in range(3):
+            if jobs[k].problem != NULL:
+                jobs[k].row = row_at(jobs[k].problem, index)
+        score_rows(problem, scoring, index, index + 1, &helpers)
+    free(memory)
+    return 0
+
+
+cdef void score_rows(const Problem *problem, const Scoring *scoring, Py_ssize_t first, Py_ssize_t end,
+                     const Helpers *helpers) noexcept nogil:
+    cdef Group group
+    cdef Known known
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef Sight sight
+    cdef Py_ssize_t k
+    cdef bint short = problem.n <= SHORT_ROW
+    cdef bint summed = scoring.k > 0 or scoring.summary == LOSSES
+    sight.problem = problem
+    sight.known = &known
+    sight.job = helpers.own if helpers != NULL else NULL
+    while first < end:
+        find_group(problem, first, min(TILE, end - first), &group)
+        if short and summed:
+            know_short(problem, &group, &known)
+        if scoring.lse != NULL and (short or scoring.k == 0):
+            reduce_rows(problem, first, first + group.count, scoring.lse, NULL)
+        for k in range(group.count):
+            sight.row = row_of(&group, k)
+            sight.fast = NULL if short else &states
+            sight.knows = short
+            sight.place = k if short else 0
+            if scoring.k > 0:
+                score_elements(&sight, scoring, first + k)
+            if scoring.summary == LOSSES:
+                sum_losses(&sight, scoring, first + k)
+            elif scoring.summary != NOTHING:
+                compare_shares(&sight, scoring, first + k, helpers)
+        if scoring.out != NULL:
+            write_gradients(problem, scoring, first, first + group.count, helpers)
+        first += group.count
+
+
+cdef void know_short(const Problem *problem, const Group *group, Known *known) noexcept nogil:
+    # Short rows side by side, as log_softmax has them.
+    cdef Tile tile
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef States states = states_of(&known.room)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes), size = problem.bits // 8, k
+    cdef const Axes *reduced = &problem.reduced
+    if (group.even and group.step_a == size and group.count >= kernels.lanes and problem.plain and problem.a.direct
+            and reduced.count <= 1 and (reduced.count == 0 or reduced.a[0] % size == 0)):
+        tile.terms = plain_terms(group.first.a, reduced.a[0] // size if reduced.count else 0)    # they lie so already
+    else:
+        fill_tile(problem, group, width, &tile)
+    kernels.peak(&tile.terms, problem.n, width, LOG_SOFTMAX, states.shift, states.low)
+    take_peaks(width, known)
+    kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, False, &states)
+    if settle_sums(problem, width, LOG_SOFTMAX, False, known):
+        kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, True, &states)
+        settle_sums(problem, width, LOG_SOFTMAX, True, known)
+    for k in range(group.count):
+        known.undefined[k] = is_strange(known, k) and is_undefined(problem, row_of(group, k), LOG_SOFTMAX)
+
+
+cdef inline void know_all(Sight *sight) noexcept nogil:
+    if not sight.knows:
+        know(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.job, sight.known)
+        find_undefined(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.known)
+        sight.knows = True
+
+
+# Chosen elements.
+
+cdef void score_elements(Sight *sight, const Scoring *scoring, Py_ssize_t index) noexcept nogil:
+    cdef const Problem *problem = sight.problem
+    cdef int64_t *ids = scoring.ids + index * scoring.k
+    cdef double *values = scoring.values + index * scoring.k
+    cdef int64_t *ranks = scoring.ranks + index * scoring.k if scoring.ranks != NULL else NULL
+    cdef bint folds = scoring.lse != NULL or scoring.search
+    cdef Py_ssize_t k
+    for k in range(scoring.k):
+        folds = folds or ids[k] >= 0
+    if sight.fast != NULL and folds:
+        fold_over(problem, sight.row, 1, FAST, sight.job, sight.fast)
+    if scoring.search:
+        find_largest(problem, sight.row, scoring.k, ids, values)
+    log_shares(sight, scoring.k, ids, values)
+    if ranks != NULL and folds:
+        count_before(problem, sight.row, scoring.k, ids, values, scoring.only_first, ranks)
+    elif ranks != NULL:
+        for k in range(scoring.k):
+            ranks[k] = -1
+    if sight.fast != NULL and scoring.lse != NULL:    # last, for a second look takes the first one's place
+        finish_columns(problem, sight.row, 1, FAST, sight.fast, sight.job, scoring.lse, NULL)
+
+
+cdef inline bint element_at(const Problem *problem, Row row, Py_ssize_t k, double *x) noexcept nogil:
+    # Element k of a row along one axis.  Is it kept?
+    cdef char kept = 1
+    cdef float value
+    cdef const char *place
+    if problem.mask.data != NULL:
+        gather(problem, &problem.mask, problem.reduced.mask, row.mask, k, 1, &kept, 1)
+    if problem.a.direct:
+        place = row.a + (k * problem.reduced.a[0] if problem.reduced.count else 0)
+        x[0] = (<const double *> place)[0] if problem.bits == 64 else (<const float *> place)[0]
+    elif problem.bits == 64:
+        gather(problem, &problem.a, problem.reduced.a, row.a, k, 1, x, 1)
+    else:
+        gather(problem, &problem.a, problem.reduced.a, row.a, k, 1, &value, 1)
+        x[0] = value
+    return kept != 0
+
+
+cdef inline double scaled(const Problem *problem, double x, double *lost) noexcept nogil:
+    # scale x, and what rounding takes from it; beyond the range of float32 it is infinite, as in the kernels.
+    cdef double product = x * problem.scale
+    lost[0] = 0
+    if problem.scale == 1:
+        return product
+    if problem.bits == 32:
+        return product if fabs(product) <= 3.4028235677973366e38 else product * INFINITY
+    if fabs(product) < INFINITY:
+        lost[0] = fma(x, problem.scale, -product)
+    return product
+
+
+cdef void log_shares(Sight *sight, Py_ssize_t count, const int64_t *ids, double *values) noexcept nogil:
+    # Eight at a time; 0 for no id, -inf for what is left out.
+    cdef const Problem *problem = sight.problem
+    cdef const States *fast = sight.fast
+    cdef double x[8]
+    cdef double lost[8]
+    cdef double value[8]
+    cdef bint ordinary = fast != NULL and fabs(fast.shift[0]) < INFINITY and 0 < fast.high[0] < INFINITY
+    cdef Py_ssize_t start = 0, k, many
+    while start < count:
+        many = min(<Py_ssize_t> 8, count - start)
+        for k in range(many):
+            x[k] = lost[k] = 0
+            value[k] = -INFINITY
+            if ids[start + k] >= 0 and element_at(problem, sight.row, ids[start + k], x + k):
+                x[k] = scaled(problem, x[k], lost + k)
+                value[k] = NAN
+        if ordinary:
+            from_state(problem, fast, x, lost, many, value)
+        for k in range(many):
+            if ids[start + k] < 0:
+                value[k] = 0
+            elif isnan(value[k]):
+                know_all(sight)
+                value[k] = from_known(sight.known, sight.place, x[k], lost[k])
+            values[start + k] = value[k]
+        start += many
+
+
+cdef inline void plus(double x, double y, double *total, double *lost) noexcept nogil:
+    # Two-sum.
+    cdef double sum = x + y
+    cdef double back = sum - x
+    lost[0] = (x - (sum - back)) + (y - back)
+    total[0] = sum
+
+
+cdef void from_state(const Problem *problem, const States *fast, const double *x, const double *lost,
+                     Py_ssize_t count, double *value) noexcept nogil:
+    # x - log(state) in place of NaN, which stays where that is too near zero:
+    #     -(shift - x + log(high (1 + lost) + low)),   shift - x exactly, as a sum of two
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef double answer[8]
+    cdef double error
+    cdef Py_ssize_t k
+    for k in range(count):
+        plus(fast.shift[0], -x[k], room.shift + k, &error)
+        if not fabs(x[k]) < INFINITY:
+            room.shift[k] = error = 0
+        room.high[k] = room.size[k] = fast.high[0]
+        room.low[k] = (fast.low[0] + fast.rest[0]) + fast.high[0] * (error - lost[k])
+        room.rest[k] = 0
+    pad_states(&states, count)
+    kernels_of(problem.bits).finish(&states, count, near_zero(FAST, problem.bits), 0, answer, NULL)
+    for k in range(count):
+        if isnan(value[k]) and x[k] == -INFINITY:
+            value[k] = -INFINITY
+        elif isnan(value[k]) and fabs(answer[k]) >= near_zero(FAST, problem.bits):
+            value[k] = -answer[k]
+
+
+cdef double from_known(const Known *known, Py_ssize_t place, double x, double lost) noexcept nogil:
+    # ((x - peak) - first) - second, the first two differences exactly
+    cdef double y, error, more
+    if known.undefined[place]:
+        return NAN
+    plus(x, -known.peak[place], &y, &error)
+    if not fabs(y) < INFINITY:
+        return y
+    error += lost - known.peak[TILE + place]
+    plus(y, -known.first[place], &y, &more)
+    return y + (error + (more - known.second[place]))
+
+
+cdef const void *keys_of(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, double sign,
+                         Buffers *buffers) noexcept nogil:
+    # A block of what orders a row's elements: sign * a, -inf for what is left out.
+    cdef Terms terms
+    row_terms(problem, row, start, count, buffers, &terms)
+    if sign == 1 and terms.kept == NULL:
+        return terms.a
+    if problem.bits == 64:
+        make_keys(<const double *> terms.a, terms.kept, terms.kept_inner, sign, count, <double *> buffers.out)
+    else:
+        make_keys(<const float *> terms.a, terms.kept, terms.kept_inner, sign, count, <float *> buffers.out)
+    return buffers.out
+
+
+cdef inline double sign_of_scale(const Problem *problem) noexcept nogil:
+    return 1 if problem.scale > 0 else -1 if problem.scale < 0 else 0
+
+
+cdef inline double peak_of_keys(const Problem *problem, const void *keys, Py_ssize_t count) noexcept nogil:
+    # -inf also where there are NaN alone.
+    cdef Terms terms = plain_terms(keys, 0)
+    cdef double high, low
+    kernels_of(problem.bits).peak(&terms, count, 0, LOG_SOFTMAX, &high, &low)
+    return high
+
+
+cdef inline Py_ssize_t above_in(const Problem *problem, const void *keys, Py_ssize_t count, double key) noexcept nogil:
+    if problem.bits == 64:
+        return count_above(<const double *> keys, count, key)
+    return count_above(<const float *> keys, count, <float> key)
+
+
+cdef inline Py_ssize_t equal_in(const Problem *problem, const void *keys, Py_ssize_t count, double key) noexcept nogil:
+    if problem.bits == 64:
+        return count_equal(<const double *> keys, count, key)
+    return count_equal(<const float *> keys, count, <float> key)
+
+
+cdef void count_before(const Problem *problem, Row row, Py_ssize_t many, const int64_t *ids, const double *values,
+                       bint only_first, int64_t *ranks) noexcept nogil:
+    # How many elements come before each chosen one: larger ones, and equal ones of a lower index.  -1 where the
+    # value is undefined or there is no id.  Only the blocks whose peak says so are counted.
+    cdef Buffers buffers
+    cdef double sign = sign_of_scale(problem), x, key, peak
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
+    cdef const void *keys
+    cdef bint looking = True
+    for k in range(many):
+        ranks[k] = -1 if ids[k] < 0 or isnan(values[k]) else 0
+    while start < problem.n and looking:
+        count = min(length, problem.n - start)
+        keys = keys_of(problem, row, start, count, sign, &buffers)
+        peak = peak_of_keys(problem, keys, count)
+        looking = not only_first
+        for k in range(many):
+            if ranks[k] < 0 or (only_first and ranks[k] > 0):
+                continue
+            key = sign * x if element_at(problem, row, ids[k], &x) else -INFINITY
+            if peak > key:
+                ranks[k] += above_in(problem, keys, count, key)
+            if peak >= key and ids[k] > start:
+                ranks[k] += equal_in(problem, keys, min(count, ids[k] - start), key)
+            looking = looking or ranks[k] == 0
+        start += length
+
+
+cdef inline double key_in(const Problem *problem, const void *keys, Py_ssize_t k) noexcept nogil:
+    # A NaN is the lowest.
+    cdef double key = (<const double *> keys)[k] if problem.bits == 64 else (<const float *> keys)[k]
+    return key if key == key else -INFINITY
+
+
+cdef void find_largest(const Problem *problem, Row row, Py_ssize_t many, int64_t *ids, double *kept) noexcept nogil:
+    # The `many` largest keys so far are a heap whose root is the least; what does not exceed it is passed over,
+    # whole chunks at a time.
+    cdef Buffers buffers
+    cdef double sign = sign_of_scale(problem), key
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k, size = problem.bits // 8, filled = 0
+    cdef Py_ssize_t end, chunk
+    cdef const char *keys
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        keys = <const char *> keys_of(problem, row, start, count, sign, &buffers)
+        k = 0
+        while k < count and filled < many:
+            kept[filled] = key_in(problem, keys, k)
+            ids[filled] = start + k
+            filled += 1
+            k += 1
+            if filled == many:
+                for chunk in range(many // 2, -1, -1):
+                    sift(kept, ids, many, chunk)
+        while k < count:
+            end = min(count, k + 512)
+            if not peak_of_keys(problem, keys + k * size, end - k) > kept[0]:
+                k = end
+                continue
+            while k < end:
+                chunk = min(<Py_ssize_t> 32, end - k)
+                if above_in(problem, keys + k * size, chunk, kept[0]) > 0:
+                    for k in range(k, k + chunk):
+                        key = key_in(problem, keys, k)
+                        if key > kept[0]:
+                            kept[0] = key
+                            ids[0] = start + k
+                            sift(kept, ids, many, 0)
+                    k += 1
+                else:
+                    k += chunk
+        start += length
+    for end in range(many - 1, 0, -1):    # the least to the end, again and again: sorted
+        kept[0], kept[end] = kept[end], kept[0]
+        ids[0], ids[end] = ids[end], ids[0]
+        sift(kept, ids, end, 0)
+
+
+cdef inline bint is_less(const double *keys, const int64_t *ids, Py_ssize_t k, Py_ssize_t j) noexcept nogil:
+    return keys[k] < keys[j] or (keys[k] == keys[j] and ids[k] > ids[j])
+
+
+cdef void sift(double *keys, int64_t *ids, Py_ssize_t count, Py_ssize_t k) noexcept nogil:
+    cdef Py_ssize_t child
+    while 2 * k + 1 < count:
+        child = 2 * k + 1
+        if child + 1 < count and is_less(keys, ids, child + 1, child):
+            child += 1
+        if not is_less(keys, ids, child, k):
+            return
+        keys[k], keys[child] = keys[child], keys[k]
+        ids[k], ids[child] = ids[child], ids[k]
+        k = child
+
+
+# Losses.
+
+cdef void sum_losses(Sight *sight, const Scoring *scoring, Py_ssize_t index) noexcept nogil:
+    # sum of u (log(sum) - x) = sum of u (peak - x) + (sum of u) (log(sum) - peak), of which no part is negative
+    # where no u is
+    cdef const Problem *problem = sight.problem
+    cdef const Problem *other = scoring.other
+    cdef Buffers buffers
+    cdef Buffers targets
+    cdef Terms terms
+    cdef Pair losses, mass
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count
+    cdef const void *x
+    cdef const void *target = NULL
+    cdef Row row
+    cdef double peak, first, second, product
+    losses.high = losses.low = mass.high = mass.low = 0
+    know_all(sight)
+    peak = sight.known.peak[sight.place]
+    first = sight.known.first[sight.place]
+    second = sight.known.second[sight.place]
+    if other != NULL:
+        row = row_at(other, index)
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        x = keys_of(problem, sight.row, start, count, 1, &buffers)
+        if other != NULL:
+            row_terms(other, row, start, count, &targets, &terms)
+            target = terms.a
+        if problem.bits == 64:
+            add_losses(<const double *> x, <const double *> target, weight_at(scoring, start), scoring.alpha,
+                       scoring.beta, peak, count, &losses, &mass)
+        else:
+            add_losses(<const float *> x, <const float *> target, weight_at(scoring, start), scoring.alpha,
+                       scoring.beta, peak, count, &losses, &mass)
+        start += length
+    if fabs(peak) < INFINITY:
+        product = mass.high * first
+        add_to(&losses, product, fma(mass.high, first, -product) + (mass.high * second + mass.low * first))
+    scoring.totals[index] = NAN if sight.known.undefined[sight.place] else losses.high + losses.low
+    scoring.masses[index] = mass.high + mass.low
+
+
+cdef inline const double *weight_at(const Scoring *scoring, Py_ssize_t start) noexcept nogil:
+    return scoring.weight + start if scoring.weight != NULL else NULL
+
+
+# Entropies.
+
+cdef bint know_shares(const Problem *problem, Row row, Job *job, Known *logs, Known *shares) noexcept nogil:
+    # Of softmax and of log_softmax.  False for a row of which the first is undefined.
+    cdef States states = states_of(&logs.room)
+    cdef Look look = look_for(LOG_SOFTMAX, logs)
+    if problem.n <= SHORT_ROW:    # whose sums are of two kinds
+        know(problem, row, 1, SOFTMAX, job, shares)
+        know(problem, row, 1, LOG_SOFTMAX, job, logs)
+        return not is_strange(logs, 0)
+    look.phase = PEAK
+    look_over(problem, row, 1, &look, job, &states)
+    take_peaks(1, logs)
+    look.phase = SUM
+    look_over(problem, row, 1, &look, job, &states)
+    shares[0] = logs[0]
+    settle_sums(problem, 1, SOFTMAX, False, shares)
+    if settle_sums(problem, 1, LOG_SOFTMAX, False, logs):
+        look.phase = APART
+        look_over(problem, row, 1, &look, job, &states)
+        settle_sums(problem, 1, LOG_SOFTMAX, True, logs)
+    return not is_strange(logs, 0)
+
+
+cdef inline void write_block(const Problem *problem, const Terms *terms, Py_ssize_t count, Map map, const Known *known,
+                             void *out) noexcept nogil:
+    kernels_of(problem.bits).write(terms, count, 0, map, known.peak, known.first, known.second, known.power, out, 0)
+
+
+cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t index,
+                         const Helpers *helpers) noexcept nogil:
+    cdef const Problem *problem = sight.problem
+    cdef const Problem *other = scoring.other
+    cdef Known logs
+    cdef Known shares
+    cdef Known other_logs
+    cdef Known other_shares
+    cdef Pair total, size
+    cdef Row row
+    cdef double level
+    scoring.totals[index] = NAN
+    if not know_shares(problem, sight.row, sight.job, &logs, &shares):
+        return
+    total.high = total.low = size.high = size.low = 0
+    if scoring.summary == ENTROPY:
+        add_entropies(problem, sight.row, &logs, &shares, &total)
+        scoring.totals[index] = total.high + total.low
+        return
+    row = row_at(other, index)
+    if not know_shares(other, row, helpers.other if helpers != NULL else NULL, &other_logs, &other_shares):
+        return
+    level = ((logs.peak[0] - other_logs.peak[0]) + (logs.peak[TILE] - other_logs.peak[TILE])) + (
+        (logs.first[0] - other_logs.first[0]) + (logs.second[0] - other_logs.second[0]))
+    add_divergences(problem, other, sight.row, row, &shares, NULL, level, &total, &size)
+    if fabs(total.high) < 0.25 * size.high:    # they cancel
+        total.high = total.low = 0
+        add_divergences(problem, other, sight.row, row, &shares, &other_shares, level, &total, &size)
+    scoring.totals[index] = total.high + total.low
+
+
+cdef void add_entropies(const Problem *problem, Row row, const Known *logs, const Known *shares,
+                        Pair *total) noexcept nogil:
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        row_terms(problem, row, start, count, &buffers, &terms)
+        write_block(problem, &terms, count, SOFTMAX, shares, buffers.out)
+        write_block(problem, &terms, count, LOG_SOFTMAX, logs, buffers.b)
+        if problem.bits == 64:
+            add_products(<const double *> buffers.out, <const double *> buffers.b, count, total)
+        else:
+            add_products(<const float *> buffers.out, <const float *> buffers.b, count, total)
+        start += length
+
+
+cdef void add_divergences(const Problem *problem, const Problem *other, Row row, Row other_row, const Known *shares,
+                          const Known *other_shares, double level, Pair *total, Pair *size) noexcept nogil:
+    # With `other_shares` term by term without cancellation.
+    cdef Buffers buffers
+    cdef Buffers others
+    cdef Terms terms
+    cdef Terms more
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        row_terms(problem, row, start, count, &buffers, &terms)
+        row_terms(other, other_row, start, count, &others, &more)
+        write_block(problem, &terms, count, SOFTMAX, shares, buffers.out)
+        if other_shares != NULL:
+            write_block(other, &more, count, SOFTMAX, other_shares, others.out)
+            if problem.bits == 64:
+                add_excesses(<const double *> terms.a, <const double *> more.a, <const double *> buffers.out,
+                             <const double *> others.out, problem.scale, level, count, total)
+            else:
+                add_excesses(<const float *> terms.a, <const float *> more.a, <const float *> buffers.out,
+                             <const float *> others.out, problem.scale, level, count, total)
+        elif problem.bits == 64:
+            add_ratios(<const double *> terms.a, <const double *> more.a, <const double *> buffers.out, problem.scale,
+                       level, count, total, size)
+        else:
+            add_ratios(<const float *> terms.a, <const float *> more.a, <const float *> buffers.out, problem.scale,
+                       level, count, total, size)
+        start += length
+
+
+# Gradients.
+
+cdef void write_gradients(const Problem *problem, const Scoring *scoring, Py_ssize_t first, Py_ssize_t end,
+                          const Helpers *helpers) noexcept nogil:
+    # Shares first, then what the loss makes of them, while the rows are in cache.
+    cdef const Problem *written = scoring.written
+    cdef Job job
+    cdef Py_ssize_t index
+    if helpers != NULL:
+        map_over(written, row_at(written, first), 1, SOFTMAX, helpers.written, scoring.out)
+    else:
+        job.problem = written
+        job.map = SOFTMAX
+        job.out = scoring.out
+        map_some_rows(&job, first, end)
+    for index in range(first, end):
+        write_gradient(scoring, row_at(written, index).out, index)
+
+
+cdef void write_gradient(const Scoring *scoring, Py_ssize_t place, Py_ssize_t index) noexcept nogil:
+    # factor (whole p - u), whole = (chosen + sum of u) + 2 z lse; at the chosen element, where 1 is taken from p,
+    # by its logarithm.  Zero for a row that is ignored or of which nothing is above -inf.
+    cdef const Problem *problem = scoring.written
+    cdef const Problem *other = scoring.other
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef Row row
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, step = out_step(problem), size
+    cdef int64_t id = scoring.ids[index] if scoring.ids != NULL else -1
+    cdef double lse = ((<const double *> scoring.lse)[index] if problem.bits == 64
+                       else (<const float *> scoring.lse)[index])
+    cdef double factor = scoring.factors[index], chosen = scoring.chosen[index] if scoring.chosen != NULL else 0
+    cdef double pull = 2 * scoring.z_loss * lse if scoring.z_loss != 0 else 0
+    cdef double mass = scoring.masses[index] if scoring.masses != NULL else 0
+    cdef double whole = chosen + mass + pull, value
+    cdef const void *target = NULL
+    cdef char *out = <char *> at(problem, scoring.out, place)
+    size = problem.bits // 8
+    if factor == 0 or lse == -INFINITY:
+        for start in range(problem.n):
+            set_real(problem, out + start * step * size, 0)
+        return
+    if other != NULL:
+        row = row_at(other, index)
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        if other != NULL:
+            row_terms(other, row, start, count, &buffers, &terms)
+            target = terms.a
+        if problem.bits == 64:
+            finish_gradient(<double *> out + start * step, step, <const double *> target, weight_at(scoring, start),
+                            scoring.alpha, scoring.beta, factor, whole, count)
+        else:
+            finish_gradient(<float *> out + start * step, step, <const float *> target, weight_at(scoring, start),
+                            scoring.alpha, scoring.beta, factor, whole, count)
+        start += length
+    if id >= 0:
+        value = scoring.values[index]
+        whole = chosen * expm1(value) + (mass + pull) * exp(value)
+        if scoring.beta != 0:
+            whole -= scoring.beta * (scoring.weight[id] if scoring.weight != NULL else 1)
+        set_real(problem, out + id * step * size, factor * whole)
+
+
+cdef inline void set_real(const Problem *problem, char *place, double value) noexcept nogil:
+    if problem.bits == 64:
+        (<double *> place)[0] = value
+    else:
+        (<float *> place)[0] = <float> value
