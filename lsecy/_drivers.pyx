@@ -17,7 +17,7 @@ from libc.string cimport memcpy
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._tally cimport (
-    Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal, finish_gradient, make_keys)
+    Level, Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal, finish_gradient, make_keys)
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
@@ -1897,7 +1897,7 @@ cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t 
     cdef Known other_shares
     cdef Pair total, size
     cdef Row row
-    cdef double level
+    cdef Level level
     scoring.totals[index] = NAN
     if not know_shares(problem, sight.row, sight.job, &logs, &shares):
         return
@@ -1909,12 +1909,15 @@ cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t 
     row = row_at(other, index)
     if not know_shares(other, row, helpers.other if helpers != NULL else NULL, &other_logs, &other_shares):
         return
-    level = ((logs.peak[0] - other_logs.peak[0]) + (logs.peak[TILE] - other_logs.peak[TILE])) + (
-        (logs.first[0] - other_logs.first[0]) + (logs.second[0] - other_logs.second[0]))
-    add_divergences(problem, other, sight.row, row, &shares, NULL, level, &total, &size)
+    level.scale = problem.scale
+    plus(logs.peak[0], -other_logs.peak[0], &level.peaks, &level.peaks_low)
+    if problem.bits == 32:    # in double the products with `scale` are rounded, so the peaks must be
+        level.peaks_low += logs.peak[TILE] - other_logs.peak[TILE]
+    level.sums = (logs.first[0] - other_logs.first[0]) + (logs.second[0] - other_logs.second[0])
+    add_divergences(problem, other, sight.row, row, &shares, NULL, &level, &total, &size)
     if fabs(total.high) < 0.25 * size.high:    # they cancel
         total.high = total.low = 0
-        add_divergences(problem, other, sight.row, row, &shares, &other_shares, level, &total, &size)
+        add_divergences(problem, other, sight.row, row, &shares, &other_shares, &level, &total, &size)
     scoring.totals[index] = total.high + total.low
 
 
@@ -1936,7 +1939,7 @@ cdef void add_entropies(const Problem *problem, Row row, const Known *logs, cons
 
 
 cdef void add_divergences(const Problem *problem, const Problem *other, Row row, Row other_row, const Known *shares,
-                          const Known *other_shares, double level, Pair *total, Pair *size) noexcept nogil:
+                          const Known *other_shares, const Level *level, Pair *total, Pair *size) noexcept nogil:
     # With `other_shares` term by term without cancellation.
     cdef Buffers buffers
     cdef Buffers others
@@ -1952,16 +1955,16 @@ cdef void add_divergences(const Problem *problem, const Problem *other, Row row,
             write_block(other, &more, count, SOFTMAX, other_shares, others.out)
             if problem.bits == 64:
                 add_excesses(<const double *> terms.a, <const double *> more.a, <const double *> buffers.out,
-                             <const double *> others.out, problem.scale, level, count, total)
+                             <const double *> others.out, level, count, total)
             else:
                 add_excesses(<const float *> terms.a, <const float *> more.a, <const float *> buffers.out,
-                             <const float *> others.out, problem.scale, level, count, total)
+                             <const float *> others.out, level, count, total)
         elif problem.bits == 64:
-            add_ratios(<const double *> terms.a, <const double *> more.a, <const double *> buffers.out, problem.scale,
-                       level, count, total, size)
+            add_ratios(<const double *> terms.a, <const double *> more.a, <const double *> buffers.out, level, count,
+                       total, size)
         else:
-            add_ratios(<const float *> terms.a, <const float *> more.a, <const float *> buffers.out, problem.scale,
-                       level, count, total, size)
+            add_ratios(<const float *> terms.a, <const float *> more.a, <const float *> buffers.out, level, count,
+                       total, size)
         start += length
 
 
@@ -2026,7 +2029,7 @@ cdef void write_gradient(const Scoring *scoring, Py_ssize_t place, Py_ssize_t in
         whole = chosen * expm1(value) + (mass + pull) * exp(value)
         if scoring.beta != 0:
             whole -= scoring.beta * (scoring.weight[id] if scoring.weight != NULL else 1)
-        set_real(problem, out + id * step * size, factor * whole)
+        set_real(problem, out + id * step * size, factor * whole if fabs(lse) < INFINITY else NAN)
 
 
 cdef inline void set_real(const Problem *problem, char *place, double value) noexcept nogil:

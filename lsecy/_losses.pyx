@@ -253,6 +253,7 @@ cdef class Loss:
     cdef Call asked
     cdef Call beside         # the probabilities
     cdef Scoring scoring
+    cdef double z_loss
     cdef tuple rows          # their shape
     cdef object type
     cdef str reduction
@@ -276,7 +277,7 @@ cdef Loss asked_loss(str function, logits, target, axis, weight, ignore_index, l
     smoothing = real_number(function, "label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"{function}: label_smoothing is {smoothing!r}; allowed are 0 to 1")
-    scoring.z_loss = real_number(function, "z_loss", z_loss)
+    loss.z_loss = real_number(function, "z_loss", z_loss)
     wanted = target if isinstance(target, np.ndarray) else _arguments.as_array(function, "target", target)
     if wanted.dtype.kind in "iu" or wanted.size == 0 or wanted.dtype == np.bool_:
         loss.asked = _arguments.scores(function, "logits", logits, axis, True, False, None, 1.0)
@@ -301,7 +302,7 @@ cdef Loss asked_loss(str function, logits, target, axis, weight, ignore_index, l
     scoring.alpha = 1 - smoothing
     scoring.beta = smoothing / n if n else 0
     scoring.weight = <double *> data_of(loss.weight)
-    if need_lse or scoring.z_loss != 0:
+    if need_lse or loss.z_loss != 0:
         loss.lse = np.full(loss.rows, -np.inf, np.float64 if loss.asked.problem.bits == 64 else np.float32)
         scoring.lse = data_of(loss.lse)
     if loss.ids is not None:
@@ -350,8 +351,7 @@ cdef object factors_of(Loss loss):
     # Of the gradient of each row; the factor of z_loss is counted from it.
     whole, count = divisors(loss)
     factor = 1 / whole if whole else math.nan
-    if count and whole:
-        loss.scoring.z_loss *= whole / count
+    loss.scoring.z_loss = loss.z_loss * whole / count if count and whole else loss.z_loss
     factors = np.full(loss.rows, factor)
     if loss.kept is not None:
         factors[~loss.kept] = 0
@@ -360,7 +360,6 @@ cdef object factors_of(Loss loss):
 
 cdef object reduced_wide(Loss loss):
     # In double, or the type that is wider still where there is one.
-    cdef double z_loss = loss.scoring.z_loss
     with np.errstate(all="ignore"):
         losses = np.zeros(loss.rows) if loss.totals is None else loss.totals
         if loss.ids is not None:
@@ -369,8 +368,8 @@ cdef object reduced_wide(Loss loss):
                 losses[~loss.kept] = 0
             losses = losses - np.multiply(loss.chosen, loss.values, out=np.zeros(loss.rows), where=counts)
         pulls = None
-        if z_loss != 0:
-            pulls = z_loss * np.square(loss.lse, dtype=np.float64)
+        if loss.z_loss != 0:
+            pulls = loss.z_loss * np.square(loss.lse, dtype=np.float64)
             if loss.kept is not None:
                 pulls = np.where(loss.kept, pulls, 0)
         if loss.reduction == "none":

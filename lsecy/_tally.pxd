@@ -178,13 +178,29 @@ cdef inline void finish_gradient(Real *out, Py_ssize_t step, const Real *target,
         start += length
 
 
-cdef inline double log_ratio(Real x, Real y, double scale, double level) noexcept nogil:
-    return (scale * x - scale * y) - level
+# What turns the distance of two logits into log(p / q): the distance of the peaks, and of the sums beside them.
+cdef struct Level:
+    double scale
+    double peaks
+    double peaks_low
+    double sums
 
 
-cdef inline void add_ratios(const Real *x, const Real *y, const Real *share, double scale, double level,
-                            Py_ssize_t count, Pair *total, Pair *size) noexcept nogil:
-    # total += sum of p r, size += sum of p |r| over p != 0, where r = log(p / q) = scale x - scale y - level.
+cdef inline double log_ratio(Real x, Real y, const Level *level) noexcept nogil:
+    # (scale x - scale y - peaks) - sums, the first differences with what rounding takes from them: the logits may
+    # be huge, and the ratio of two that are nearly equal is small.
+    cdef double one = level.scale * x
+    cdef double two = level.scale * y
+    cdef double distance = one - two
+    cdef double back = distance - one
+    cdef double lost = (one - (distance - back)) - (two + back)
+    lost = lost if distance - distance == 0 else 0
+    return ((distance - level.peaks) + (lost - level.peaks_low)) - level.sums
+
+
+cdef inline void add_ratios(const Real *x, const Real *y, const Real *share, const Level *level, Py_ssize_t count,
+                            Pair *total, Pair *size) noexcept nogil:
+    # total += sum of p r, size += sum of p |r| over p != 0, where r = log(p / q).
     cdef double terms[STRIPE]
     cdef double sizes[STRIPE]
     cdef double high[EIGHT]
@@ -200,7 +216,7 @@ cdef inline void add_ratios(const Real *x, const Real *y, const Real *share, dou
         length = min(<Py_ssize_t> STRIPE, count - start)
         for k in range(length):
             p = share[start + k]
-            r = log_ratio(x[start + k], y[start + k], scale, level)
+            r = log_ratio(x[start + k], y[start + k], level)
             terms[k] = p * (r if p != 0 else 0)
             sizes[k] = fabs(terms[k])
         add_eight(terms, length, Real is double, high, low)
@@ -210,8 +226,8 @@ cdef inline void add_ratios(const Real *x, const Real *y, const Real *share, dou
     join_eight(wide, less, size)
 
 
-cdef inline void add_excesses(const Real *x, const Real *y, const Real *share, const Real *other, double scale,
-                              double level, Py_ssize_t count, Pair *total) noexcept nogil:
+cdef inline void add_excesses(const Real *x, const Real *y, const Real *share, const Real *other,
+                              const Level *level, Py_ssize_t count, Pair *total) noexcept nogil:
     # total += sum of p (r + e^-r - 1), which is p r + q - p: none is negative, so nothing cancels.
     cdef Py_ssize_t k
     cdef double r, p
@@ -220,7 +236,7 @@ cdef inline void add_excesses(const Real *x, const Real *y, const Real *share, c
         if p == 0:
             add_to(total, other[k], 0)
             continue
-        r = log_ratio(x[k], y[k], scale, level)
+        r = log_ratio(x[k], y[k], level)
         add_to(total, p * (excess_near(r) if fabs(r) < 0.5 else r + expm1(-r)), 0)
 
 
