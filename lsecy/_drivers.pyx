@@ -17,7 +17,8 @@ from libc.string cimport memcpy
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._tally cimport (
-    Level, Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal, finish_gradient, make_keys)
+    Level, Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal,
+    finish_gradient, make_keys)
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,

@@ -8,7 +8,7 @@ import numpy as np
 cimport numpy as cnp
 from lsecy cimport _arguments, _drivers
 from lsecy._arguments cimport Call
-from lsecy._drivers cimport DIVERGENCE, ENTROPY, NOTHING, Scoring, no_scoring
+from lsecy._drivers cimport DIVERGENCE, ENTROPY, Scoring, no_scoring
 
 cnp.import_array()
 
@@ -133,10 +133,14 @@ def topk_logprobs(logits, k, axis=-1, *, scale=1.0):
 
     Parameters
     ----------
-    logits, axis, scale : as for `token_logprobs`
-        The same arguments with the same meaning.
+    logits : array_like
+        As for `token_logprobs`.
     k : int
         How many, from 0 to the length of `axis`.
+    axis : int, default -1
+        The axis of the vocabulary.
+    scale : float, default 1.0
+        Factor of `logits`, as an inverse temperature.
 
     Returns
     -------
