@@ -9,7 +9,7 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, exp, expm1, fabs, fma, isnan
+from libc.math cimport INFINITY, NAN, exp, expm1, fabs, fma, isnan, log, log1p
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -18,7 +18,7 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._tally cimport (
     Level, Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal,
-    finish_gradient, make_keys)
+    drop_equal, finish_gradient, make_keys)
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
@@ -1541,11 +1541,79 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
         known.undefined[k] = is_strange(known, k) and is_undefined(problem, row_of(group, k), LOG_SOFTMAX)
 
 
-cdef inline void know_all(Sight *sight) noexcept nogil:
-    if not sight.knows:
+cdef void know_all(Sight *sight) noexcept nogil:
+    if sight.knows:
+        return
+    sight.knows = True
+    if not know_rest(sight):
         know(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.job, sight.known)
         find_undefined(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.known)
-        sight.knows = True
+
+
+cdef bint know_rest(Sight *sight) noexcept nogil:
+    # The same for a plain row of float32, in double: log(sum) - peak = log(count + rest e^-peak), where the rest is
+    # summed without the `count` elements that are the peak, from a power of two next to its own largest element.
+    # So it has its digits however small it is.  False for a row with a far peak, a NaN or infinities.
+    cdef const Problem *problem = sight.problem
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Known *known = sight.known
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef States states = states_of(&known.room)
+    cdef double peak = -INFINITY, second = -INFINITY, top, low, high = 0, rest = 0
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, peaks = 0, first = 0, last = 0
+    if problem.bits == 64 or not problem.plain:
+        return False
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        row_terms(problem, sight.row, start, count, &buffers, &terms)
+        kernels.peak(&terms, count, 0, LOG_SOFTMAX, &top, &low)
+        if top > peak:
+            second = peak
+            peak = top
+            first = last = start
+        elif top == peak:
+            last = start
+        else:
+            second = max(second, top)
+        start += length
+    if not fabs(peak) < 7000:
+        return False
+    start = first
+    while start <= last:
+        count = min(length, problem.n - start)
+        peaks += drop_peaks(problem, sight.row, start, count, peak, &buffers, &terms)
+        second = max(second, peak_of_keys(problem, terms.a, count))
+        start += length
+    known.peak[0] = second if second > peak - 200 else peak
+    known.peak[TILE] = 0
+    start = 0
+    while start < problem.n:
+        count = min(length, problem.n - start)
+        if first <= start <= last:
+            drop_peaks(problem, sight.row, start, count, peak, &buffers, &terms)
+        else:
+            row_terms(problem, sight.row, start, count, &buffers, &terms)
+        kernels.sum(&terms, count, 0, LOG_SOFTMAX, known.peak, False, False, &states)
+        high += states.high[0]
+        rest += states.low[0]
+        start += length
+    rest = (high + rest) * exp(states.shift[0] * 0.6931471805599453 - peak)
+    known.peak[0] = peak
+    known.first[0] = log1p(rest) if peaks == 1 else log(peaks + rest)
+    known.second[0] = 0
+    known.undefined[0] = False
+    return not isnan(rest)
+
+
+cdef Py_ssize_t drop_peaks(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, double peak,
+                           Buffers *buffers, Terms *terms) noexcept nogil:
+    # A block of a plain row of float32 with -inf in place of what is the peak, and how often it is.
+    cdef Py_ssize_t dropped
+    row_terms(problem, row, start, count, buffers, terms)
+    dropped = drop_equal(<const float *> terms.a, count, <float> peak, <float *> buffers.out)
+    terms.a = buffers.out
+    return dropped
 
 
 # Chosen elements.

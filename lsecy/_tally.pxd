@@ -75,6 +75,14 @@ cdef inline Py_ssize_t count_equal(const Real *keys, Py_ssize_t count, Real valu
     return equal
 
 
+cdef inline Py_ssize_t drop_equal(const float *a, Py_ssize_t count, float value, float *out) noexcept nogil:
+    # A copy with -inf in place of `value`; how often it is there.
+    cdef Py_ssize_t k
+    for k in range(count):
+        out[k] = <float> -1e999 if a[k] == value else a[k]
+    return count_equal(a, count, value)
+
+
 cdef inline void make_keys(const Real *a, const char *kept, Py_ssize_t kept_inner, double sign, Py_ssize_t count,
                            Real *keys) noexcept nogil:
     # What orders elements: sign * a, the lowest for what is left out.
@@ -116,6 +124,18 @@ cdef inline void add_losses(const Real *x, const Real *target, const double *wei
     cdef int j
     for j in range(EIGHT):
         high[j] = low[j] = masses[j] = less[j] = 0
+    if target == NULL and weight == NULL and Real is float:    # the same, without arrays of equal numbers
+        while start + EIGHT <= count:
+            for j in range(EIGHT):
+                high[j] = high[j] + (peak - x[start + j])
+            start += EIGHT
+        for j in range(count - start):
+            high[j] = high[j] + (peak - x[start + j])
+        for j in range(EIGHT):
+            high[j] = beta * high[j] if beta != 0 else 0
+        join_eight(high, low, losses)
+        add_to(mass, beta * count, 0)
+        return
     while start < count:
         length = min(<Py_ssize_t> STRIPE, count - start)
         wanted(target + start if target != NULL else NULL, weight + start if weight != NULL else NULL, alpha, beta,
