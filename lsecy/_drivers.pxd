@@ -30,7 +30,7 @@ cdef struct Scoring:
     const double *weight      # of each class; or NULL
     double *totals            # of each row
     double *masses            # of LOSSES: the sum of u
-    const Problem *written    # of a gradient: the same rows with the strides of `out`; needs `lse`
+    const Problem *written    # of a gradient: the same rows with the strides of `out`
     void *out                 # or NULL
     const double *factors     # of each row
     const double *chosen      # the weight of its chosen element; or NULL

@@ -17,8 +17,8 @@ from libc.string cimport memcpy
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._tally cimport (
-    Level, Pair, add_excesses, add_losses, add_products, add_ratios, add_to, count_above, count_equal,
-    drop_equal, finish_gradient, make_keys)
+    Level, Pair, add_excesses, add_losses, add_product_columns, add_products, add_ratios, add_to, count_above,
+    count_equal, drop_equal, finish_gradient, make_keys, multiply)
 from lsecy._threads cimport plan
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
@@ -38,6 +38,7 @@ cdef enum:
     MAP_CACHE = 262144     # bytes of a panel that is looked at three times
     MOST_KEPT = 1048576    # bytes of a row of softmax whose exponentials are kept: the bound of what is allocated
     ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
+    MOST_LANES = 16        # of any kernel
 
 cdef const Kernels *kernels_32
 cdef const Kernels *kernels_64
@@ -1148,9 +1149,13 @@ cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map m
     return True
 
 
+cdef inline Py_ssize_t whole_vectors(Py_ssize_t width) noexcept nogil:
+    return (width + MOST_LANES - 1) // MOST_LANES * MOST_LANES
+
+
 cdef inline void take_peaks(Py_ssize_t width, Known *known) noexcept nogil:
     cdef Py_ssize_t k
-    for k in range(TILE):
+    for k in range(whole_vectors(width)):
         known.peak[k] = known.room.shift[k] if k < width else 0
         known.peak[TILE + k] = known.room.low[k] if k < width else 0
 
@@ -1158,11 +1163,10 @@ cdef inline void take_peaks(Py_ssize_t width, Known *known) noexcept nogil:
 cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, bint apart,
                              Known *known) noexcept nogil:
     cdef States states = states_of(&known.room)
-    cdef Py_ssize_t k = width
-    while k % TILE:    # settle works on whole vectors: rows that lack nothing
+    cdef Py_ssize_t k
+    for k in range(width, whole_vectors(width)):    # settle works on them: rows that lack nothing
         states.high[k] = 1e9
         states.low[k] = states.size[k] = known.first[k] = known.second[k] = known.power[k] = 0
-        k += 1
     return kernels_of(problem.bits).settle(&states, width, map, problem.n <= SHORT_ROW, apart, known.peak, known.first,
                                            known.second, known.power)
 
@@ -1413,6 +1417,7 @@ cdef struct Sight:
     Row row
     Job *job              # as in look_over
     States *fast          # the state of a FAST look; NULL: all is in `known` from the start
+    bint folded           # is it there already?
     Known *known
     Py_ssize_t place      # in `known`
     bint knows            # is it filled in?
@@ -1450,9 +1455,25 @@ cdef int score_out(const Problem *problem, const Scoring *scoring, Py_ssize_t wo
         return score_long(problem, scoring, tasks)
     job.kind = ROWS
     job.each = rows_of_item(problem.n)
+    if problem.kept.count and problem.kept.a[problem.kept.count - 1] == problem.bits // 8:
+        job.each = max(job.each, <Py_ssize_t> TILE)    # rows that are columns: side by side
     items = (problem.rows + job.each - 1) // job.each
     do_job(&job, items, plan(work, items))
     return 0
+
+
+cdef inline bint are_columns(const Problem *problem, const Group *group, Problem *columns) noexcept nogil:
+    # Do the rows lie beside each other in memory, in whole vectors?  The same as a panel.
+    cdef Py_ssize_t size = problem.bits // 8
+    if not (group.even and group.step_a == size and group.count >= kernels_of(problem.bits).lanes
+            and problem.a.direct and problem.mask.data == NULL and problem.reduced.count <= 1
+            and (problem.reduced.count == 0 or problem.reduced.a[0] % size == 0)):
+        return False
+    columns[0] = problem[0]
+    columns.inner = group.count
+    columns.inner_b = columns.inner_mask = 0
+    columns.inner_out = group.step_out
+    return True
 
 
 cdef int score_long(const Problem *problem, const Scoring *scoring, Py_ssize_t tasks) noexcept nogil:
@@ -1490,6 +1511,7 @@ cdef void score_rows(const Problem *problem, const Scoring *scoring, Py_ssize_t 
     cdef Known known
     cdef Room room
     cdef States states = states_of(&room)
+    cdef States here
     cdef Sight sight
     cdef Py_ssize_t k
     cdef bint short = problem.n <= SHORT_ROW
@@ -1499,13 +1521,18 @@ cdef void score_rows(const Problem *problem, const Scoring *scoring, Py_ssize_t 
     sight.job = helpers.own if helpers != NULL else NULL
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
+        sight.folded = not short and scoring.k > 0 and fold_columns_of(problem, &group, &states)
         if short and summed:
             know_short(problem, &group, &known)
         if scoring.lse != NULL and (short or scoring.k == 0):
             reduce_rows(problem, first, first + group.count, scoring.lse, NULL)
+        if short and scoring.summary == ENTROPY and entropies_of_tile(problem, &group, scoring.totals + first):
+            first += group.count
+            continue
         for k in range(group.count):
             sight.row = row_of(&group, k)
-            sight.fast = NULL if short else &states
+            here = from_place(&states, k if sight.folded else 0)
+            sight.fast = NULL if short else &here
             sight.knows = short
             sight.place = k if short else 0
             if scoring.k > 0:
@@ -1519,18 +1546,21 @@ cdef void score_rows(const Problem *problem, const Scoring *scoring, Py_ssize_t 
         first += group.count
 
 
+cdef bint fold_columns_of(const Problem *problem, const Group *group, const States *states) noexcept nogil:
+    # The states of rows that are columns.
+    cdef Problem columns
+    if not are_columns(problem, group, &columns):
+        return False
+    fold_over(&columns, group.first, group.count, FAST, NULL, states)
+    return True
+
+
 cdef void know_short(const Problem *problem, const Group *group, Known *known) noexcept nogil:
     # Short rows side by side, as log_softmax has them.
     cdef Tile tile
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef States states = states_of(&known.room)
-    cdef Py_ssize_t width = max(group.count, kernels.lanes), size = problem.bits // 8, k
-    cdef const Axes *reduced = &problem.reduced
-    if (group.even and group.step_a == size and group.count >= kernels.lanes and problem.plain and problem.a.direct
-            and reduced.count <= 1 and (reduced.count == 0 or reduced.a[0] % size == 0)):
-        tile.terms = plain_terms(group.first.a, reduced.a[0] // size if reduced.count else 0)    # they lie so already
-    else:
-        fill_tile(problem, group, width, &tile)
+    cdef Py_ssize_t width = beside(problem, group, &tile), k
     kernels.peak(&tile.terms, problem.n, width, LOG_SOFTMAX, states.shift, states.low)
     take_peaks(width, known)
     kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, False, &states)
@@ -1539,6 +1569,41 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
         settle_sums(problem, width, LOG_SOFTMAX, True, known)
     for k in range(group.count):
         known.undefined[k] = is_strange(known, k) and is_undefined(problem, row_of(group, k), LOG_SOFTMAX)
+
+
+cdef inline Py_ssize_t beside(const Problem *problem, const Group *group, Tile *tile) noexcept nogil:
+    # The terms of short rows as columns, gathered or as they lie; how many these are.
+    cdef Problem columns
+    cdef Py_ssize_t width = max(group.count, kernels_of(problem.bits).lanes)
+    if are_columns(problem, group, &columns):
+        panel_terms(&columns, group.first, 0, problem.n, NULL, &tile.terms)    # without weights nothing is gathered
+    else:
+        fill_tile(problem, group, width, tile)
+    return width
+
+
+cdef bint entropies_of_tile(const Problem *problem, const Group *group, double *totals) noexcept nogil:
+    # Short rows side by side.  False where one of them is special.
+    cdef Tile tile
+    cdef double shares[SHORT_ROW * TILE]
+    cdef double logs[SHORT_ROW * TILE]
+    cdef double lost[TILE]
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Py_ssize_t width = beside(problem, group, &tile), row
+    if not (kernels.map_block(&tile.terms, problem.n, width, SOFTMAX, True, shares, TILE)
+            and kernels.map_block(&tile.terms, problem.n, width, LOG_SOFTMAX, True, logs, TILE)):
+        return False
+    for row in range(group.count):
+        totals[row] = lost[row] = 0
+    for row in range(problem.n):
+        if problem.bits == 64:
+            add_product_columns(shares + row * TILE, logs + row * TILE, group.count, totals, lost)
+        else:
+            add_product_columns(<const float *> shares + row * TILE, <const float *> logs + row * TILE, group.count,
+                                totals, lost)
+    for row in range(group.count):
+        totals[row] += lost[row]
+    return True
 
 
 cdef void know_all(Sight *sight) noexcept nogil:
@@ -1562,6 +1627,7 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
     cdef States states = states_of(&known.room)
     cdef double peak = -INFINITY, second = -INFINITY, top, low, high = 0, rest = 0
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, peaks = 0, first = 0, last = 0
+    cdef bint counts
     if problem.bits == 64 or not problem.plain:
         return False
     while start < problem.n:
@@ -1585,7 +1651,8 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
         peaks += drop_peaks(problem, sight.row, start, count, peak, &buffers, &terms)
         second = max(second, peak_of_keys(problem, terms.a, count))
         start += length
-    known.peak[0] = second if second > peak - 200 else peak
+    counts = second > peak - 200    # else the sum says only whether there is a NaN
+    known.peak[0] = second if counts else peak
     known.peak[TILE] = 0
     start = 0
     while start < problem.n:
@@ -1598,12 +1665,14 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
         high += states.high[0]
         rest += states.low[0]
         start += length
-    rest = (high + rest) * exp(states.shift[0] * 0.6931471805599453 - peak)
+    if isnan(high):
+        return False
+    rest = (high + rest) * exp(states.shift[0] * 0.6931471805599453 - peak) if counts else 0
     known.peak[0] = peak
     known.first[0] = log1p(rest) if peaks == 1 else log(peaks + rest)
     known.second[0] = 0
     known.undefined[0] = False
-    return not isnan(rest)
+    return True
 
 
 cdef Py_ssize_t drop_peaks(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, double peak,
@@ -1624,10 +1693,12 @@ cdef void score_elements(Sight *sight, const Scoring *scoring, Py_ssize_t index)
     cdef double *values = scoring.values + index * scoring.k
     cdef int64_t *ranks = scoring.ranks + index * scoring.k if scoring.ranks != NULL else NULL
     cdef bint folds = scoring.lse != NULL or scoring.search
+    cdef Room room
+    cdef States own
     cdef Py_ssize_t k
     for k in range(scoring.k):
         folds = folds or ids[k] >= 0
-    if sight.fast != NULL and folds:
+    if sight.fast != NULL and folds and not sight.folded:
         fold_over(problem, sight.row, 1, FAST, sight.job, sight.fast)
     if scoring.search:
         find_largest(problem, sight.row, scoring.k, ids, values)
@@ -1637,8 +1708,10 @@ cdef void score_elements(Sight *sight, const Scoring *scoring, Py_ssize_t index)
     elif ranks != NULL:
         for k in range(scoring.k):
             ranks[k] = -1
-    if sight.fast != NULL and scoring.lse != NULL:    # last, for a second look takes the first one's place
-        finish_columns(problem, sight.row, 1, FAST, sight.fast, sight.job, scoring.lse, NULL)
+    if sight.fast != NULL and scoring.lse != NULL:
+        own = states_of(&room)    # with room behind it, for neighbours are other columns' states
+        copy_state(&own, 0, sight.fast, 0)
+        finish_columns(problem, sight.row, 1, FAST, &own, sight.job, scoring.lse, NULL)
 
 
 cdef inline bint element_at(const Problem *problem, Row row, Py_ssize_t k, double *x) noexcept nogil:
@@ -1967,10 +2040,14 @@ cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t 
     cdef Pair total, size
     cdef Row row
     cdef Level level
+    total.high = total.low = size.high = size.low = 0
     scoring.totals[index] = NAN
+    if scoring.summary == ENTROPY and problem.n <= block_length(problem.bits):
+        if add_entropies_in_one(problem, sight.row, &total):
+            scoring.totals[index] = total.high + total.low
+        return
     if not know_shares(problem, sight.row, sight.job, &logs, &shares):
         return
-    total.high = total.low = size.high = size.low = 0
     if scoring.summary == ENTROPY:
         add_entropies(problem, sight.row, &logs, &shares, &total)
         scoring.totals[index] = total.high + total.low
@@ -1988,6 +2065,22 @@ cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t 
         total.high = total.low = 0
         add_divergences(problem, other, sight.row, row, &shares, &other_shares, &level, &total, &size)
     scoring.totals[index] = total.high + total.low
+
+
+cdef bint add_entropies_in_one(const Problem *problem, Row row, Pair *total) noexcept nogil:
+    # Of a row in one block.  False if it is special.
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Buffers buffers
+    cdef Terms terms
+    row_terms(problem, row, 0, problem.n, &buffers, &terms)
+    if not (kernels.map_block(&terms, problem.n, 0, SOFTMAX, False, buffers.out, 0)
+            and kernels.map_block(&terms, problem.n, 0, LOG_SOFTMAX, False, buffers.b, 0)):
+        return False
+    if problem.bits == 64:
+        add_products(<const double *> buffers.out, <const double *> buffers.b, problem.n, total)
+    else:
+        add_products(<const float *> buffers.out, <const float *> buffers.b, problem.n, total)
+    return True
 
 
 cdef void add_entropies(const Problem *problem, Row row, const Known *logs, const Known *shares,
@@ -2043,62 +2136,120 @@ cdef void write_gradients(const Problem *problem, const Scoring *scoring, Py_ssi
                           const Helpers *helpers) noexcept nogil:
     # Shares first, then what the loss makes of them, while the rows are in cache.
     cdef const Problem *written = scoring.written
+    cdef Problem columns
+    cdef Group group
     cdef Job job
-    cdef Py_ssize_t index
+    cdef Py_ssize_t index, k = 0, wide
+    cdef bint done = False
+    find_group(written, first, end - first, &group)
     if helpers != NULL:
-        map_over(written, row_at(written, first), 1, SOFTMAX, helpers.written, scoring.out)
+        map_over(written, group.first, 1, SOFTMAX, helpers.written, scoring.out)
+    elif group.step_out == 1 and are_columns(written, &group, &columns):
+        wide = map_width(&columns)
+        while k < group.count:
+            index = wide if group.count - k >= 2 * wide else group.count - k
+            map_over(&columns, column_at(&columns, group.first, k), index, SOFTMAX, NULL, scoring.out)
+            k += index
+        if scoring.other == NULL and scoring.beta == 0:
+            scale_columns_of(scoring, &group, first)
+            done = True
     else:
         job.problem = written
         job.map = SOFTMAX
         job.out = scoring.out
         map_some_rows(&job, first, end)
     for index in range(first, end):
-        write_gradient(scoring, row_at(written, index).out, index)
+        write_gradient(scoring, row_of(&group, index - first).out, index, done)
 
 
-cdef void write_gradient(const Scoring *scoring, Py_ssize_t place, Py_ssize_t index) noexcept nogil:
-    # factor (whole p - u), whole = (chosen + sum of u) + 2 z lse; at the chosen element, where 1 is taken from p,
-    # by its logarithm.  Zero for a row that is ignored or of which nothing is above -inf.
+# What the loss makes of the shares p of a row: factor (whole p - u).
+cdef struct Slope:
+    double value     # of the chosen element, or the loss; NaN: the shares say all there is to say
+    double factor
+    double chosen    # of the weight of the chosen element
+    double others    # of what else pulls at all
+    double whole
+
+
+cdef inline Slope slope_of(const Scoring *scoring, Py_ssize_t index) noexcept nogil:
+    cdef Slope slope
+    cdef double lse
+    slope.value = scoring.values[index] if scoring.values != NULL else scoring.totals[index]
+    slope.factor = scoring.factors[index]
+    slope.chosen = scoring.chosen[index] if scoring.chosen != NULL else 0
+    slope.others = scoring.masses[index] if scoring.masses != NULL else 0
+    if scoring.z_loss != 0:
+        lse = ((<const double *> scoring.lse)[index] if scoring.written.bits == 64
+               else (<const float *> scoring.lse)[index])
+        slope.others += 2 * scoring.z_loss * lse
+    slope.whole = slope.chosen + slope.others
+    return slope
+
+
+cdef void scale_columns_of(const Scoring *scoring, const Group *group, Py_ssize_t first) noexcept nogil:
+    cdef const Problem *problem = scoring.written
+    cdef double scales[TILE]
+    cdef Slope slope
+    cdef Py_ssize_t k, step = out_step(problem)
+    cdef bint alike = True
+    for k in range(group.count):
+        slope = slope_of(scoring, first + k)
+        scales[k] = slope.factor * slope.whole if not isnan(slope.value) else 1
+        alike = alike and scales[k] == 1
+    if alike:
+        return
+    for k in range(problem.n):
+        if problem.bits == 64:
+            multiply(<double *> scoring.out + group.first.out + k * step, scales, group.count)
+        else:
+            multiply(<float *> scoring.out + group.first.out + k * step, scales, group.count)
+
+
+cdef void write_gradient(const Scoring *scoring, Py_ssize_t place, Py_ssize_t index, bint done) noexcept nogil:
+    # At the chosen element, where 1 is taken from p, by its logarithm.  Zero for a row that is ignored; so are the
+    # shares of one of which nothing is above -inf, while those beside a NaN or +inf are NaN.  `done`: multiplied
+    # already.
     cdef const Problem *problem = scoring.written
     cdef const Problem *other = scoring.other
     cdef Buffers buffers
     cdef Terms terms
     cdef Row row
-    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, step = out_step(problem), size
+    cdef Slope slope = slope_of(scoring, index)
+    cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, step = out_step(problem)
+    cdef Py_ssize_t size = problem.bits // 8
     cdef int64_t id = scoring.ids[index] if scoring.ids != NULL else -1
-    cdef double lse = ((<const double *> scoring.lse)[index] if problem.bits == 64
-                       else (<const float *> scoring.lse)[index])
-    cdef double factor = scoring.factors[index], chosen = scoring.chosen[index] if scoring.chosen != NULL else 0
-    cdef double pull = 2 * scoring.z_loss * lse if scoring.z_loss != 0 else 0
-    cdef double mass = scoring.masses[index] if scoring.masses != NULL else 0
-    cdef double whole = chosen + mass + pull, value
+    cdef double value
     cdef const void *target = NULL
     cdef char *out = <char *> at(problem, scoring.out, place)
-    size = problem.bits // 8
-    if factor == 0 or lse == -INFINITY:
+    if slope.factor == 0:
         for start in range(problem.n):
             set_real(problem, out + start * step * size, 0)
+    if slope.factor == 0 or isnan(slope.value):
         return
     if other != NULL:
         row = row_at(other, index)
-    while start < problem.n:
+    while start < problem.n and not done:
         count = min(length, problem.n - start)
         if other != NULL:
             row_terms(other, row, start, count, &buffers, &terms)
             target = terms.a
         if problem.bits == 64:
             finish_gradient(<double *> out + start * step, step, <const double *> target, weight_at(scoring, start),
-                            scoring.alpha, scoring.beta, factor, whole, count)
+                            scoring.alpha, scoring.beta, slope.factor, slope.whole, count)
         else:
             finish_gradient(<float *> out + start * step, step, <const float *> target, weight_at(scoring, start),
-                            scoring.alpha, scoring.beta, factor, whole, count)
+                            scoring.alpha, scoring.beta, slope.factor, slope.whole, count)
         start += length
-    if id >= 0:
-        value = scoring.values[index]
-        whole = chosen * expm1(value) + (mass + pull) * exp(value)
+    out += id * step * size
+    if id >= 0 and not isnan(real_at(problem, out)):
+        value = slope.chosen * expm1(slope.value) + slope.others * exp(slope.value)
         if scoring.beta != 0:
-            whole -= scoring.beta * (scoring.weight[id] if scoring.weight != NULL else 1)
-        set_real(problem, out + id * step * size, factor * whole if fabs(lse) < INFINITY else NAN)
+            value -= scoring.beta * (scoring.weight[id] if scoring.weight != NULL else 1)
+        set_real(problem, out, slope.factor * value)
+
+
+cdef inline double real_at(const Problem *problem, const char *place) noexcept nogil:
+    return (<const double *> place)[0] if problem.bits == 64 else (<const float *> place)[0]
 
 
 cdef inline void set_real(const Problem *problem, char *place, double value) noexcept nogil:

@@ -152,10 +152,11 @@ def cross_entropy_grad(logits, target, axis=-1, *, weight=None, ignore_index=-10
            [ 5.00000000e-01, -5.00000000e-01]])
     """
     cdef Loss loss = asked_loss("cross_entropy_grad", logits, target, axis, weight, ignore_index, label_smoothing,
-                                z_loss, reduction, True)
+                                z_loss, reduction, False)
     cdef Problem written
     cdef Call asked = loss.asked
     gradient = _arguments.written_rows(asked, loss.beside, asked.a.shape, axis, out, &written)
+    written.vanishing = True    # a row of nothing has no slope
     factors = factors_of(loss)
     loss.scoring.written = &written
     loss.scoring.out = data_of(gradient)

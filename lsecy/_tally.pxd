@@ -171,6 +171,27 @@ cdef inline void add_products(const Real *share, const Real *log_share, Py_ssize
     join_eight(high, low, total)
 
 
+cdef inline void add_product_columns(const Real *share, const Real *log_share, Py_ssize_t count,
+                                     double *totals, double *lost) noexcept nogil:
+    # totals[k] + lost[k] -= p log p over p != 0, for a row of columns.
+    cdef Py_ssize_t k
+    cdef double log_p, p, term, total, back
+    for k in range(count):
+        p = share[k]
+        log_p = log_share[k]
+        term = -(p * (log_p if p != 0 else 0))
+        total = totals[k] + term
+        back = total - totals[k]
+        lost[k] = lost[k] + ((totals[k] - (total - back)) + (term - back))
+        totals[k] = total
+
+
+cdef inline void multiply(Real *out, const double *factors, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(count):
+        out[k] = <Real> (factors[k] * out[k])
+
+
 cdef inline void finish_gradient(Real *out, Py_ssize_t step, const Real *target, const double *weight, double alpha,
                                  double beta, double factor, double whole, Py_ssize_t count) noexcept nogil:
     # out = factor (whole out - u)
