@@ -41,6 +41,7 @@ cdef struct Problem:
     const double *less       # taken from each logarithm, in the result's order; or NULL
     Py_ssize_t less_step     # 0: the same for all
     double *held             # states that the sums are merged into, in the result's order; or NULL: there is a result
+    bint vanishing           # a map's rows of which nothing is above -inf are 0, not NaN
 
 cdef class Call:
     cdef str function        # what errors say
@@ -60,8 +61,14 @@ cdef Call whole_of(Call asked, axis, keepdims)
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*, bint shares=*)
 cdef Py_ssize_t turn(Problem *problem) noexcept
 cdef int refuse_general(Call asked, str what) except -1
-cdef int check_output(Call asked, out) except -1
 cdef double as_real(str function, str name, value) except? -1
+cdef Call scores(str function, str name, logits, axis, bint single, keepdims, where, scale)
+cdef tuple pair_of_scores(str function, str name, a, str other_name, other, axis, bint single, keepdims, where, scale,
+                          other_scale, bint broadcasts)
+cdef object written_rows(Call asked, Call beside, shape, axis, out, Problem *written)
+cdef int check_output(Call asked, out) except -1
+cdef object as_ids(str function, str name, ids, tuple rows, Py_ssize_t n, ignore_index, bint several)
+cdef object as_array(str function, str name, value)
 cdef object as_result(Call asked, array, out)
 cdef object output_dtype(str function, dtype)
 

@@ -60,6 +60,89 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str 
     return asked
 
 
+cdef Call scores(str function, str name, logits, axis, bint single, keepdims, where, scale):
+    # Logits whose rows are looked at, along one axis if `single`; their shape as `lay_rows` leaves it.
+    cdef Call asked = real_operand(function, name, logits, where, scale)
+    lay_rows(asked, name, None, axis, single, bool(keepdims))
+    return asked
+
+
+cdef tuple pair_of_scores(str function, str name, a, str other_name, other, axis, bint single, keepdims, where,
+                          scale, other_scale, bint broadcasts):
+    # Two arrays whose rows are looked at together, in the element type in which they meet.
+    cdef Call one = real_operand(function, name, a, where, scale)
+    cdef Call two = real_operand(function, other_name, other, where, other_scale)
+    kind = one.type if one.type is two.type else joined_type(one.a.dtype, two.a.dtype)
+    if one.problem.bits != two.problem.bits:
+        one = real_operand(function, name, a, where, scale, FLOAT64)
+        two = real_operand(function, other_name, other, where, other_scale, FLOAT64)
+    one.type = two.type = kind
+    shape = broadcast(function, name, one.a.shape, one.a.shape, other_name, two.a.shape) if broadcasts else one.a.shape
+    for call in (one, two):
+        if (<Call> call).mask is not None:
+            shape = broadcast(function, name, shape, shape, "where", (<Call> call).mask.shape)
+    lay_rows(one, name, shape, axis, single, bool(keepdims))
+    lay_rows(two, other_name, shape, axis, single, bool(keepdims))
+    return one, two
+
+
+cdef Call real_operand(str function, str name, a, where, scale, dtype=None):
+    cdef Call asked = operands(function, name, a, None, where, None, scale, dtype)
+    if asked.general:
+        raise TypeError(
+            f"{function}: {name} has dtype {asked.a.dtype}; allowed are float16, bfloat16, float32, float64, integer "
+            f"and boolean dtypes")
+    return asked
+
+
+cdef int lay_rows(Call asked, str name, shape, axis, bint single, bint keepdims) except -1:
+    # The normal form by rows, in `shape` or that of the operands.
+    cdef char summed[MOST_AXES]
+    cdef Py_ssize_t strides[4][MOST_AXES]
+    cdef int k
+    if shape is None:
+        shape = common_shape(asked.function, name, asked, strides)
+    else:
+        for k, one in enumerate((asked.a, None, asked.mask)):
+            spread(one, shape, strides[k])
+    if single:
+        axis = one_axis(asked.function, axis)
+    mark_axes(asked.function, axis, len(shape), summed)
+    asked.shape = result_shape(shape, summed, keepdims)
+    split_axes(&asked.problem, shape, strides, False, summed)
+    asked.problem.inner = 1
+    asked.problem.inner_b = asked.problem.inner_mask = asked.problem.inner_out = 0
+    return 0
+
+
+cdef one_axis(str function, axis):
+    try:
+        return operator.index(axis)
+    except TypeError:
+        raise TypeError(f"{function}: axis must be an int, not {axis!r}") from None
+
+
+cdef object written_rows(Call asked, Call beside, shape, axis, out, Problem *written):
+    # The same rows with the strides of the array that they are written to, which is made where `out` will not do.
+    cdef char summed[MOST_AXES]
+    cdef Py_ssize_t strides[4][MOST_AXES]
+    cdef Py_ssize_t size = asked.problem.bits // 8
+    cdef int k
+    asked.out = out
+    asked.shape = shape
+    asked.b = None if beside is None else beside.a    # it must not be overwritten either
+    check_output(asked, out)
+    target = map_target(asked)
+    for k, one in enumerate((asked.a, None, asked.mask)):
+        spread(one, shape, strides[k])
+    for k in range(len(shape)):
+        strides[3][k] = cnp.PyArray_STRIDE(<cnp.ndarray> target, k) // size
+    written[0] = asked.problem
+    mark_axes(asked.function, axis, len(shape), summed)
+    split_axes(written, shape, strides, True, summed)
+    return target
+
+
 cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     # Every operand an array, and the element type in which they meet.
     cdef Call asked = Call.__new__(Call)
@@ -103,6 +186,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     problem.less = NULL
     problem.less_step = 0
     problem.held = NULL
+    problem.vanishing = False
     return asked
 
 
@@ -115,7 +199,7 @@ cdef object FLOAT64 = np.dtype(np.float64)
 cdef object LONGDOUBLE = np.dtype(np.longdouble) if np.finfo(np.longdouble).nmant > 52 else None
 
 
-cdef as_array(str function, str name, value):
+cdef object as_array(str function, str name, value):
     if cnp.PyArray_CheckExact(value):
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -279,6 +363,44 @@ cdef Py_ssize_t turn(Problem *problem) noexcept:
         axes.mask[k] = -axes.mask[k]
         axes.out[k] = -axes.out[k]
     return apart
+
+
+# --- chosen elements ----------------------------------------------------------------------------------
+
+cdef object as_ids(str function, str name, ids, tuple rows, Py_ssize_t n, ignore_index, bint several):
+    # int64 in C order, -1 for what is ignored; each in range.
+    masked = isinstance(ids, np.ma.MaskedArray)
+    array = as_array(function, name, ids)
+    if array.dtype.kind not in "iu" and array.size > 0:
+        raise TypeError(f"{function}: {name} has dtype {array.dtype}; indices must be integers")
+    if array.shape != rows and not (several and array.ndim > 0 and array.shape[:array.ndim - 1] == rows):
+        also = f" or {rows} with one more axis at the end" if several else ""
+        raise ValueError(f"{function}: {name} has shape {array.shape}; allowed is {rows}{also}")
+    if ignore_index is not None:
+        try:
+            ignore_index = operator.index(ignore_index)
+        except TypeError:
+            raise TypeError(f"{function}: ignore_index must be an int or None, not {ignore_index!r}") from None
+    ignored = None
+    if masked:
+        ignored = np.ma.getmaskarray(ids)
+    if ignore_index is not None:
+        same = array == ignore_index
+        ignored = same if ignored is None else ignored | same
+    inside = array.size == 0 or (array.min() >= 0 and array.max() < n)
+    if not inside:
+        bad = (array < 0) | (array >= n)
+        if ignored is not None:
+            bad &= ~ignored
+        if bad.any():
+            place = np.unravel_index(int(np.argmax(bad)), array.shape)
+            where = f"[{', '.join(map(str, place))}]" if place else ""
+            allowed = f"0 to {n - 1}" if n else "none, for there are no classes"
+            also = "" if ignore_index is None else f", and ignore_index, {ignore_index}"
+            raise IndexError(f"{function}: {name}{where} is {array[place]}; allowed are {allowed}{also}")
+    if ignored is not None and ignored.any():
+        array = np.where(ignored, -1, array.astype(np.int64))
+    return np.ascontiguousarray(array, np.int64).reshape(array.shape)
 
 
 # --- outputs ----------------------------------------------------------------------------------------

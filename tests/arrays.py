@@ -425,3 +425,6 @@ SHARES = {
     "down to nothing": _down_to_nothing,
     "every scale": _every_scale,
 }
+
+# Whatever a row of logits may hold.
+LOGITS = {**VALUES, **DOMINATED, **UNDERFLOW, **ILL_CONDITIONED, **SHARES}

@@ -42,6 +42,22 @@ BOUNDS = {
     # What the shares of one row add up to: the distance from 1, in eps.
     ("sum of softmax", "float32"): 4.0,
     ("sum of softmax", "float64"): 4.0,
+    # Chosen and largest elements of log_softmax, and the loss of a row, which is minus one of them.
+    ("token_logprobs", "float32"): 1.0,
+    ("token_logprobs", "float64"): 1.5,
+    ("cross_entropy", "float32"): 1.0,
+    ("cross_entropy", "float64"): 1.5,
+    # With probabilities as targets, or label smoothing.
+    ("cross_entropy of probabilities", "float32"): 1.0,
+    ("cross_entropy of probabilities", "float64"): 2.0,
+    ("cross_entropy_grad", "float32"): 1.5,
+    ("cross_entropy_grad", "float64"): 2.5,
+    # Shares below the smallest normal number count with the digits that they have.
+    ("entropy", "float32"): 2.0,
+    ("entropy", "float64"): 3.0,
+    # In eps * (result + its square root), for a ratio of shares is known to an eps of 1.
+    ("kl_divergence", "float32"): 1.5,
+    ("kl_divergence", "float64"): 4.0,
     # In eps * max(|result|, log of the count or |log of the summed weights|, largest |a|).
     ("logmeanexp", "float32"): 1.0,
     ("logmeanexp", "float64"): 1.0,

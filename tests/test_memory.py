@@ -63,3 +63,31 @@ if os.name == "posix":
         )
         assert result.returncode == 0, result.stderr
         assert int(result.stdout) < 2_000_000
+
+    LOGITS = {
+        "float32": "a = np.empty((64, 128256), np.float32)",
+        "float16": "a = np.empty((64, 128256), np.float16)",
+        "columns": "a = np.empty((64, 128256), np.float32).T",
+        "one row": "a = np.empty((1, 8_000_000), np.float32)",
+    }
+    CALLS = {
+        "token_logprobs": "lsecy.token_logprobs(x, ids, axis, return_lse=True, return_rank=True)[0]",
+        "topk_logprobs": "lsecy.topk_logprobs(x, 20, axis)[0]",
+        "cross_entropy": "lsecy.cross_entropy(x, ids, axis, label_smoothing=0.1)",
+        "entropy": "lsecy.entropy(x, axis)",
+        "kl_divergence": "lsecy.kl_divergence(x, x, axis)",
+    }
+
+    @pytest.mark.parametrize("call", CALLS)
+    @pytest.mark.parametrize("logits", LOGITS)
+    def test_a_score_needs_less_than_a_megabyte(tmp_path, logits, call):
+        code = textwrap.dedent(SCRIPT).replace("{build}", f"{LOGITS[logits]}; options = {{}}")
+        asked = "axis = 0 if a.shape[0] > a.shape[1] else 1; ids = np.zeros(a.shape[1 - axis], int)"
+        small = f"x = a[:, :3] if axis == 0 else a[:3]; ids = ids[:3]; {CALLS[call]}; x = a"
+        code = code.replace("before = peak()", f"{asked}; every = ids; {small}; ids = every; before = peak()")
+        code = code.replace("lsecy.logsumexp(a, **options)", CALLS[call])
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert result.returncode == 0, result.stderr
+        assert int(result.stdout) < 1_000_000
