@@ -592,13 +592,16 @@ INLINE vec vlookup(const real *table, vec z) {
 }
 #else
 INLINE vec vlookup(const real *table, vec z) {
-    real found[LANES];
-    integer places[LANES];
-    vec r;
-    memcpy(places, &z, sizeof z);
-    for (int k = 0; k < LANES; k++) found[k] = table[places[k] & (TABLE - 1)];
-    memcpy(&r, found, sizeof r);
-    return r;
+#if VECTOR_BYTES == 16
+    integer j[LANES];
+    memcpy(j, &z, sizeof z);
+    return (vec){table[j[0] & (TABLE - 1)], table[j[1] & (TABLE - 1)], table[j[2] & (TABLE - 1)],
+                 table[j[3] & (TABLE - 1)]};
+#else
+    integer j;
+    memcpy(&j, &z, sizeof z);
+    return table[j & (TABLE - 1)];
+#endif
 }
 #endif
 #endif
