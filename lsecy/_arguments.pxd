@@ -40,6 +40,7 @@ cdef struct Problem:
     Py_ssize_t inner_out
     const double *less       # taken from each logarithm, in the result's order; or NULL
     Py_ssize_t less_step     # 0: the same for all
+    double *held             # states that the sums are merged into, in the result's order; or NULL: there is a result
 
 cdef class Call:
     cdef str function        # what errors say
@@ -55,8 +56,22 @@ cdef class Call:
     cdef bint general        # complex or longdouble: for the plain path
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
-cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype)
+cdef Call whole_of(Call asked, axis, keepdims)
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*, bint shares=*)
+cdef Py_ssize_t turn(Problem *problem) noexcept
+cdef int refuse_general(Call asked, str what) except -1
+cdef int check_output(Call asked, out) except -1
+cdef double as_real(str function, str name, value) except? -1
 cdef object as_result(Call asked, array, out)
+cdef object output_dtype(str function, dtype)
+
+
+cdef inline object b_of(Call asked):
+    return None if asked.problem.logarithmic else asked.b
+
+
+cdef inline object logb_of(Call asked):
+    return asked.b if asked.problem.logarithmic else None
 
 
 # --- the short way ------------------------------------------------------------------------------------

@@ -28,14 +28,22 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
     return asked
 
 
-cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype):
+cdef Call whole_of(Call asked, axis, keepdims):
+    # The sum of the weights of what is kept: that of exp(0) in place of exp(a).
+    nought = np.broadcast_to(0.0, np.shape(asked.a))
+    return reduction(asked.function, nought, axis, b_of(asked), keepdims, asked.mask, logb_of(asked),
+                     1.0, None, np.float64, True)
+
+
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name="x", bint shares=True):
+    # `shares`: weights are shares of a whole, and enter as their logarithms.
     cdef char summed[MOST_AXES]
     cdef Py_ssize_t strides[4][MOST_AXES]
     cdef Py_ssize_t size, k
     cdef Call asked
-    asked = operands(function, "x", x, b, where, logb, scale, dtype)
-    asked.shape = common_shape(function, "x", asked, strides)
-    if b is not None and not asked.general:
+    asked = operands(function, name, x, b, where, logb, scale, dtype)
+    asked.shape = common_shape(function, name, asked, strides)
+    if shares and b is not None and not asked.general:
         check_shares(asked)
         asked.problem.logarithmic = asked.problem.take_logs = True
     mark_axes(function, axis, len(asked.shape), summed)
@@ -63,7 +71,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     asked.label = "b" if logb is None else "logb"
     problem.logarithmic = logb is not None
     problem.take_logs = False
-    problem.scale = as_scale(function, scale)
+    problem.scale = as_real(function, "scale", scale)
     weak = type(weights) is float or type(weights) is int or type(weights) is bool
     asked.mask = None if where is None else as_mask(function, where)
     if not cnp.PyArray_CheckExact(a):
@@ -94,6 +102,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     problem.plain = problem.bare and asked.mask is None
     problem.less = NULL
     problem.less_step = 0
+    problem.held = NULL
     return asked
 
 
@@ -149,15 +158,15 @@ cdef int take_mask(str function, Call asked, value) except -1:
     return 0
 
 
-cdef double as_scale(str function, scale) except? -1:
-    if type(scale) is float:
-        return scale
-    if isinstance(scale, (numbers.Real, np.ndarray)) and np.ndim(scale) == 0 and np.isrealobj(scale):
+cdef double as_real(str function, str name, value) except? -1:
+    if type(value) is float:
+        return value
+    if isinstance(value, (numbers.Real, np.ndarray)) and np.ndim(value) == 0 and np.isrealobj(value):
         try:
-            return float(scale)
+            return float(value)
         except (TypeError, ValueError):
             pass
-    raise TypeError(f"{function}: scale must be one real number, not {scale!r}")
+    raise TypeError(f"{function}: {name} must be one real number, not {value!r}")
 
 
 cdef is_bfloat16(kind):
@@ -184,7 +193,12 @@ cdef element_type(str function, str name, array):
         f"dtypes{way_out}")
 
 
-cdef joined_type(one, other):
+cdef object output_dtype(str function, dtype):
+    # A dtype in which real numbers are answered.
+    return output_type(function, dtype, FLOAT64)
+
+
+cdef object joined_type(one, other):
     joined = np.result_type(one, other)
     return FLOAT64 if joined.kind in "bui" else the_one(joined)
 
@@ -240,6 +254,31 @@ cdef int check_shares(Call asked) except -1:
         raise ValueError(
             f"{asked.function}: b holds {b[negative].flat[0]}; the weights of shares must not be negative")
     return 0
+
+
+cdef int refuse_general(Call asked, str what) except -1:
+    kind = asked.a.dtype if asked.b is None else np.result_type(asked.a, asked.b)
+    raise TypeError(f"{asked.function}: {kind} has no {what}; allowed are float16, bfloat16, float32, float64, "
+                    "integers and booleans")
+
+
+cdef Py_ssize_t turn(Problem *problem) noexcept:
+    # From now on the rows of a map are walked from their ends.  Answers how far the result's first element lies from
+    # where it did, in elements.
+    cdef Axes *axes = &problem.reduced
+    cdef Py_ssize_t last, apart = 0
+    cdef int k
+    for k in range(axes.count):
+        last = axes.length[k] - 1
+        problem.a.data += last * axes.a[k]
+        problem.b.data += last * axes.b[k]
+        problem.mask.data += last * axes.mask[k]
+        apart += last * axes.out[k]
+        axes.a[k] = -axes.a[k]
+        axes.b[k] = -axes.b[k]
+        axes.mask[k] = -axes.mask[k]
+        axes.out[k] = -axes.out[k]
+    return apart
 
 
 # --- outputs ----------------------------------------------------------------------------------------

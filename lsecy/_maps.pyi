@@ -25,3 +25,17 @@ def log_softmax(
     out: NDArray[Any] | None = None,
     dtype: DTypeLike | None = None,
 ) -> Any: ...
+def logcumsumexp(
+    a: ArrayLike,
+    axis: int | None = None,
+    *,
+    b: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+    logb: ArrayLike | None = None,
+    scale: float = 1.0,
+    exclusive: bool = False,
+    reverse: bool = False,
+    initial: float = ...,
+    out: NDArray[Any] | None = None,
+    dtype: DTypeLike | None = None,
+) -> Any: ...

@@ -6,8 +6,9 @@ import numpy as np
 from lsecy import _plain
 
 cimport numpy as cnp
+from libc.math cimport INFINITY
 from lsecy cimport _arguments, _drivers
-from lsecy._arguments cimport Call, bare_length
+from lsecy._arguments cimport Call, b_of, bare_length, logb_of
 
 cnp.import_array()
 
@@ -28,6 +29,8 @@ cdef extern from *:
     """
     object lsecy_float32(double x)
     object lsecy_float64(double x)
+
+cdef object FLOAT64 = np.dtype(np.float64)
 
 cdef enum:
     ALONE = 32768    # elements up to which one thread does a row alone: the short way
@@ -168,7 +171,6 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     >>> float(logmeanexp([0.0, 5.0, 7.0], where=[True, False, False]))
     0.0
     """
-    cdef Call whole
     asked = _arguments.reduction("logmeanexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
     if asked.general:
         return delivered(asked, return_sign, _plain.logmeanexp(
@@ -177,11 +179,7 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
         less = np.array(np.log(asked.problem.n) if asked.problem.n else -np.inf)
         signs = None
     else:
-        # The whole is the sum of the weights of what is kept: that of exp(0) in place of exp(a).
-        nought = np.broadcast_to(0.0, np.shape(asked.a))
-        whole = _arguments.reduction("logmeanexp", nought, axis, b_of(asked), keepdims, asked.mask, logb_of(asked),
-                                     1.0, None, np.float64, True)
-        less, signs = answer(whole, True)
+        less, signs = answer(_arguments.whole_of(asked, axis, keepdims), True)
         less = np.ascontiguousarray(less)
         asked.problem.less_step = 1
     asked.problem.less = <const double *> cnp.PyArray_DATA(<cnp.ndarray> less)
@@ -189,6 +187,95 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
         return answer(asked, return_sign, mean=True)
     return by_sign(asked, return_sign, signs)
 
+
+# --- what LogSumExp does with the numbers that it holds -----------------------------------------------------
+
+def hold(cnp.ndarray held, a, axis, b, where, logb, scale, dtype):
+    """Add to states, whose numbers are `held`, and return the dtype that one call would have."""
+    cdef Py_ssize_t n
+    cdef double x
+    cdef Call asked
+    if cnp.PyArray_NDIM(held) == 2 and dtype is None:
+        # One number, as a loop adds one term after the other.
+        if (isinstance(a, float) and type(scale) is float and <double> scale == 1 and axis is None and b is None
+                and where is None and logb is None):
+            x = a
+            _drivers.hold_row(&x, 1, 64, numbers_of(held))
+            add_count(held, 1)
+            return FLOAT64
+        n = bare_length(a, axis, b, where, logb, scale, None, None, True, _drivers.QUICK)
+        if n > 0:
+            _drivers.hold_row(cnp.PyArray_DATA(<cnp.ndarray> a), n,
+                              64 if cnp.PyArray_TYPE(<cnp.ndarray> a) == cnp.NPY_DOUBLE else 32, numbers_of(held))
+            add_count(held, n)
+            return a.dtype
+    asked = _arguments.reduction("LogSumExp.update", a, axis, b, False, where, logb, scale, None, dtype, False)
+    shape = tuple([cnp.PyArray_DIM(held, k) for k in range(cnp.PyArray_NDIM(held) - 2)])
+    if asked.shape != shape:
+        raise ValueError(f"LogSumExp.update: axis {axis!r} leaves shape {asked.shape}; this state has shape {shape}")
+    join(held, asked, axis, False)
+    return asked.type
+
+
+def fold(function, a, axis, b, keepdims, where, scale, dtype):
+    """Return new states of one call, as the numbers that LogSumExp holds, and the dtype of its result."""
+    asked = _arguments.reduction(function, a, axis, b, keepdims, where, None, scale, None, dtype, False)
+    held = np.zeros(asked.shape + (_drivers.HELD // _drivers.STATE, _drivers.STATE))
+    held[..., 0] = -INFINITY
+    join(held, asked, axis, keepdims)
+    return held, asked.type
+
+
+cdef int join(cnp.ndarray held, Call asked, axis, keepdims) except -1:
+    cdef Call whole = None
+    if asked.general:
+        _arguments.refuse_general(asked, "state")
+    if asked.b is not None or asked.mask is not None:
+        whole = _arguments.whole_of(asked, axis, keepdims)
+        whole.problem.held = numbers_of(held) + _drivers.PAIR
+    asked.problem.held = numbers_of(held)
+    _drivers.reduce(&asked.problem, NULL, NULL)
+    if whole is None:
+        add_count(held, asked.problem.n)
+    else:
+        _drivers.reduce(&whole.problem, NULL, NULL)
+    return 0
+
+
+def output_dtype(function, dtype):
+    """Return a dtype in which a state may answer."""
+    return _arguments.output_dtype(function, dtype)
+
+
+def merge_held(cnp.ndarray into, cnp.ndarray source):
+    """Merge states, number by number."""
+    _drivers.merge_held(numbers_of(into), numbers_of(source), cnp.PyArray_SIZE(into) // _drivers.HELD)
+
+
+def finish_held(cnp.ndarray held, Py_ssize_t row, int bits, cnp.ndarray value, sign):
+    """Fill in the answers, and the signs if there is an array for them, of the pairs at this row of each state."""
+    _drivers.finish_held(numbers_of(held) + row * _drivers.STATE, cnp.PyArray_SIZE(held) // _drivers.HELD, bits,
+                         numbers_of(value), NULL if sign is None else numbers_of(sign))
+
+
+cdef inline double *numbers_of(held):
+    return <double *> cnp.PyArray_DATA(<cnp.ndarray> held)
+
+
+cdef inline void add_count(cnp.ndarray held, Py_ssize_t n) noexcept:
+    # Elements without weights weigh 1 each.
+    cdef double count[_drivers.HELD]
+    cdef Py_ssize_t k
+    for k in range(_drivers.HELD):
+        count[k] = 0
+    count[0] = count[_drivers.STATE] = -INFINITY
+    for k in range(_drivers.PAIR + 1, _drivers.HELD, _drivers.STATE):
+        count[k] = count[k + 3] = <double> n
+    for k in range(cnp.PyArray_SIZE(held) // _drivers.HELD):
+        _drivers.merge_held(numbers_of(held) + k * _drivers.HELD, count, 1)
+
+
+# --- results ------------------------------------------------------------------------------------------------
 
 cdef inline object one_row(cnp.ndarray a, Py_ssize_t n):
     cdef double value
@@ -200,14 +287,6 @@ cdef inline object one_row(cnp.ndarray a, Py_ssize_t n):
         with nogil:
             value = _drivers.reduce_row(data, n, bits)
     return lsecy_float64(value) if bits == 64 else lsecy_float32(value)
-
-
-cdef inline object b_of(Call asked):
-    return None if asked.problem.logarithmic else asked.b
-
-
-cdef inline object logb_of(Call asked):
-    return asked.b if asked.problem.logarithmic else None
 
 
 cdef object answer(Call asked, return_sign, mean=False):

@@ -25,6 +25,14 @@ BOUNDS = {
     ("softmax", "float64"): 2.0,
     ("log_softmax", "float32"): 1.0,
     ("log_softmax", "float64"): 1.5,
+    # Running sums, wherever they stand in a row.
+    ("logcumsumexp", "float32"): 1.0,
+    ("logcumsumexp", "float64"): 2.0,
+    # In eps * max(|result|, largest |a|, 1), and eps * max(|result|, 1).
+    ("logvarexp", "float32"): 4.0,
+    ("logvarexp", "float64"): 4.0,
+    ("log_ess", "float32"): 4.0,
+    ("log_ess", "float64"): 4.0,
     # A weight of a share enters as its rounded logarithm: twice the largest |log b| is added here, and
     # the logarithm counts in eps * max(|result|, largest |log b|, 1).
     ("weighted softmax", "float32"): 1.0,

@@ -274,6 +274,25 @@ def _mpf(number):
     return mpf(number.numerator) / mpf(number.denominator) if isinstance(number, Fraction) else mpf(number)
 
 
+def running(a, b=None, digits=60):
+    """Return the `Exact` results of all running sums of a row without NaN and positive infinities.
+
+    As many digits are carried as there are between the largest term and the smallest answer.
+    """
+    a, b = _row(a, b)
+    results, total, size = [], mpf(0), mpf(0)
+    with mp.workdps(digits):
+        for x, w in zip(a.astype(float).tolist(), b.astype(float).tolist(), strict=True):
+            if w != 0 and x != -INF:
+                term = mp.exp(mpf(x)) * mpf(w)
+                total, size = total + term, size + abs(term)
+            if total == 0:
+                results.append(NOTHING)
+            else:
+                results.append(Exact(mp.log(abs(total)), float(mp.sign(total)), float(size / abs(total))))
+    return results
+
+
 # Long rows ------------------------------------------------------------------------------
 
 

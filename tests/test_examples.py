@@ -1,6 +1,7 @@
 """The examples of the documentation run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,10 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 
 
-def test_the_mixture_example_runs(tmp_path):
-    pytest.importorskip("sklearn")
-    pytest.importorskip("matplotlib")
-    picture = tmp_path / "mixture.png"
+def run(tmp_path, name, *options):
+    """Run an example, whose own assertions are the test, and return what it prints."""
     result = subprocess.run(
-        [sys.executable, str(EXAMPLES / "mixture.py"), "--output", str(picture)],
+        [sys.executable, str(EXAMPLES / name), *options],
         cwd=tmp_path,
         env={**os.environ, "MPLBACKEND": "Agg"},
         capture_output=True,
@@ -23,4 +22,32 @@ def test_the_mixture_example_runs(tmp_path):
         timeout=300,
     )
     assert result.returncode == 0, result.stderr
+    return result.stdout, result.stderr
+
+
+def test_the_evidence_of_nested_sampling_is_the_exact_one(tmp_path):
+    out, _ = run(tmp_path, "nested_sampling.py", "--live", "200")
+    assert "agrees with numpy.logaddexp.reduce" in out
+    assert "a step with lsecy.LogSumExp" in out
+
+
+def test_the_particle_filter_agrees_with_the_kalman_filter(tmp_path):
+    out, _ = run(tmp_path, "particle_filter.py", "--particles", "5000")
+    assert "by the Kalman filter" in out
+    assert "log-weights with lsecy" in out
+
+
+def test_a_large_file_is_reduced_in_the_memory_of_a_chunk(tmp_path):
+    out, err = run(tmp_path, "large_file.py", "--megabytes", "64", "--chunk", "4", "--folder", str(tmp_path))
+    memory = float(re.search(r"above the start: ([\d.]+) MB", out).group(1))
+    assert memory < 8
+    assert "has the bits of one call" in out
+    assert err.rstrip().endswith("100%")
+
+
+def test_the_mixture_example_runs(tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "mixture.png"
+    run(tmp_path, "mixture.py", "--output", str(picture))
     assert picture.stat().st_size > 0
