@@ -6,10 +6,8 @@ import numpy as np
 
 from lsecy import _reductions
 
-_LAYOUT = (
-    4,
-    5,
-)  # the sum at first look and with care, the weights likewise; five numbers each (kernels/table.pxd)
+# The sum at first look and with care, the weights likewise; five numbers each (kernels/table.pxd).
+_LAYOUT = (4, 5)
 _SUM, _WHOLE = slice(0, 2), slice(2, 4)
 
 
