@@ -1417,6 +1417,14 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
             sum_apart(terms, n, 0, True, most, beside, states)
         else:
             sum_of_row(terms, n, plain, &base, states)
+        if short and map == LOG_SOFTMAX:
+            whole.peak = most
+            whole.peak_low = beside
+            if settle_logs(states, 0, True, False, False, &base, &whole):
+                sum_apart(terms, n, 0, True, most, beside, states)
+                settle_logs(states, 0, True, False, True, &base, &whole)
+            states.high[0] = lane(whole.first, 0)
+            states.low[0] = lane(whole.second, 0)
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
@@ -1425,7 +1433,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         base = base_of(most, beside, False)
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
-        elif short and map == LOG_SOFTMAX:    # what `settle` hands on
+        elif short and map == LOG_SOFTMAX:
             logs_of_short(terms, n, j, plain, &whole)
             to_doubles(whole.first, states.high + j)
             to_doubles(whole.second, states.low + j)

@@ -76,8 +76,9 @@ cdef struct Kernels:
     # softmax and log_softmax (their terms have no b).  A row has width 0, a panel its columns.
     # A peak is an array of TILE numbers, followed by TILE of what rounding took from them.
     #   peak    the largest kept exponent, -inf for none (a NaN may be passed over)
-    #   sum     states (high + low) 2^shift e^(peak, where that is far); `short`: columns of SHORT_ROW or
-    #           less; `apart`: without the terms that are the peak, whose number is `size`
+    #   sum     states (high + low) 2^shift e^(peak, where that is far); `short`: SHORT_ROW or less, of which
+    #           log_softmax has its logarithms at once, high + low, for `settle` to hand on;
+    #           `apart`: without the terms that are the peak, whose number is `size`
     #   settle  what the sums give to the answers: first, second and power; for log_softmax True if some rows
     #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
     #   write   the elements, `out_step` apart from row to row
