@@ -77,10 +77,10 @@ def exp_set(name, kind, reach, degree):
     show(name, kind, tail)
 
 
-def short_set(name, kind, reach):
-    """exp(r) - 1 over r by a line.  With the factor r the error is next to the Chebyshev polynomial of degree 3."""
-    wide = reach * mp.sqrt(1.5)  # its two nodes of degree 1 are those of degree 3 beside 0
-    tail = [rounders()[kind](c) for c in interpolate(lambda r: mp.expm1(r) / r, -wide, wide, 1)]
+def short_set(name, kind, reach, degree):
+    """exp(r) - 1 over r.  With the factor r the error of a line is next to the Chebyshev polynomial of degree 3."""
+    wide = reach * mp.sqrt(1.5) if degree == 1 else reach  # the two nodes of degree 1 are those of degree 3 beside 0
+    tail = [rounders()[kind](c) for c in interpolate(lambda r: mp.expm1(r) / r, -wide, wide, degree)]
     error = worst(lambda r: (1 + r * polynomial(tail, r)) / mp.exp(r) - 1, -reach, reach)
     size = mp.nstr(mp.log(error, 2), 4)
     print(f"\n/* exp(r) = 1 + r Q(r), |r| <= {mp.nstr(reach, 6)}: relative error 2^{size} */")
@@ -123,8 +123,8 @@ def below_set(name, kind, reach, degree):
     show(name, kind, tail)
 
 
-def show_powers(name, kind, table):
-    powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)]
+def show_powers(name, kind, table, copies=1):
+    powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)] * copies
     rounded = [rounders()[kind](power) for power in powers]
     show(name, kind, rounded)
     show(
@@ -135,7 +135,7 @@ def show_powers(name, kind, table):
     # In [1, 2) a mantissa's share of 1 / table is as much of the number, and of an exponent below.
     bits = {"float": ("<f", "<I", 23), "double": ("<d", "<Q", 52)}[kind]
     bare = [
-        struct.unpack(bits[1], struct.pack(bits[0], near))[0] - (j << bits[2]) // table
+        struct.unpack(bits[1], struct.pack(bits[0], near))[0] - (j % table << bits[2]) // table
         for j, near in enumerate(rounded)
     ]
     show(f"{name}_BARE", kind, [struct.unpack(bits[0], struct.pack(bits[1], b))[0] for b in bare])
@@ -161,9 +161,11 @@ def main():
         suffix = "f" if kind == "float" else ""
         print(f"#define LN2_NEAREST_{kind.upper()} {high.hex()}{suffix}")
         print(f"#define LN2_REST_{kind.upper()} {rounders()[kind](LN2 - mp.mpf(high)).hex()}{suffix}")
-    short_set("EXP_FLOAT_32", "float", LN2 / 64)
+    short_set("EXP_FLOAT_32", "float", LN2 / 64, 1)
+    short_set("EXP_FLOAT_8_SHORT", "float", LN2 / 16, 2)
     exp_set("EXP_FLOAT_16", "float", LN2 / 32, 1)
     exp_set("EXP_FLOAT_8", "float", LN2 / 16, 2)
+    exp_set("EXP_DOUBLE_2", "double", LN2 / 4, 8)
     exp_set("EXP_COARSE_16", "double", LN2 / 32, 2)
     exp_set("EXP_DOUBLE_16", "double", LN2 / 32, 4)
     exp_set("EXP_PAIR_16", "double", LN2 / 32, 5)
@@ -194,6 +196,8 @@ def main():
     show_powers("FLOAT_SIXTEENTHS", "float", 16)
     show_powers("FLOAT_EIGHTHS", "float", 8)
     show("FLOAT_THIRTYSECONDS", "float", [to_float(mp.mpf(2) ** (mp.mpf(j) / 32)) for j in range(32)])
+    print("\n/* And 2^(j / 2), twice, to fill a vector */")
+    show_powers("HALF_STEPS", "double", 2, copies=2)
     print("\n#endif")
 
 

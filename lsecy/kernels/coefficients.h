@@ -23,11 +23,17 @@ static const float EXP_FLOAT[] = {0x1.0000000000000p-1f, 0x1.5554de0000000p-3f, 
 /* exp(r) = 1 + r Q(r), |r| <= 0.0108304: relative error 2^-24.16 */
 static const float EXP_FLOAT_32[] = {0x1.0000f60000000p+0f, 0x1.00007a0000000p-1f};
 
+/* exp(r) = 1 + r Q(r), |r| <= 0.0433217: relative error 2^-24.65 */
+static const float EXP_FLOAT_8_SHORT[] = {0x1.0000000000000p+0f, 0x1.0007b00000000p-1f, 0x1.555b7c0000000p-3f};
+
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0216608: relative error 2^-27.68 */
 static const float EXP_FLOAT_16[] = {0x1.0001480000000p-1f, 0x1.55565c0000000p-3f};
 
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0433217: relative error 2^-31.5 */
 static const float EXP_FLOAT_8[] = {0x1.0000000000000p-1f, 0x1.555b7c0000000p-3f, 0x1.55596e0000000p-5f};
+
+/* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.173287: relative error 2^-60.82 */
+static const double EXP_DOUBLE_2[] = {0x1.0000000000000p-1, 0x1.555555555553cp-3, 0x1.555555555554dp-5, 0x1.111111113dd5cp-7, 0x1.6c16c16c34997p-10, 0x1.a019fc625f878p-13, 0x1.a019fe21aa1b5p-16, 0x1.7218670456ea9p-19, 0x1.280bc3834ed99p-22};
 
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0216608: relative error 2^-36.53 */
 static const double EXP_COARSE_16[] = {0x1.0000000000000p-1, 0x1.5556deec7a397p-3, 0x1.55565bb9f4932p-5};
@@ -85,5 +91,10 @@ static const float FLOAT_EIGHTHS[] = {0x1.0000000000000p+0f, 0x1.172b840000000p+
 static const float FLOAT_EIGHTHS_REST[] = {0x0.0p+0f, -0x1.9c0c220000000p-27f, 0x1.1250020000000p-25f, -0x1.0a35500000000p-25f, 0x1.26055c0000000p-26f, 0x1.67a1ca0000000p-28f, -0x1.f9c3040000000p-27f, -0x1.a5217c0000000p-28f};
 static const float FLOAT_EIGHTHS_BARE[] = {0x1.0000000000000p+0f, 0x1.f72b840000000p-1f, 0x1.f06fe00000000p-1f, 0x1.ebfdae0000000p-1f, 0x1.ea09e60000000p-1f, 0x1.eace540000000p-1f, 0x1.ee89fa0000000p-1f, 0x1.f5818e0000000p-1f};
 static const float FLOAT_THIRTYSECONDS[] = {0x1.0000000000000p+0f, 0x1.059b0e0000000p+0f, 0x1.0b55860000000p+0f, 0x1.11301e0000000p+0f, 0x1.172b840000000p+0f, 0x1.1d48740000000p+0f, 0x1.2387a60000000p+0f, 0x1.29e9e00000000p+0f, 0x1.306fe00000000p+0f, 0x1.371a740000000p+0f, 0x1.3dea640000000p+0f, 0x1.44e0860000000p+0f, 0x1.4bfdae0000000p+0f, 0x1.5342b60000000p+0f, 0x1.5ab07e0000000p+0f, 0x1.6247ec0000000p+0f, 0x1.6a09e60000000p+0f, 0x1.71f75e0000000p+0f, 0x1.7a11480000000p+0f, 0x1.82589a0000000p+0f, 0x1.8ace540000000p+0f, 0x1.93737c0000000p+0f, 0x1.9c49180000000p+0f, 0x1.a5503c0000000p+0f, 0x1.ae89fa0000000p+0f, 0x1.b7f7700000000p+0f, 0x1.c199be0000000p+0f, 0x1.cb720e0000000p+0f, 0x1.d5818e0000000p+0f, 0x1.dfc9740000000p+0f, 0x1.ea4afa0000000p+0f, 0x1.f507660000000p+0f};
+
+/* And 2^(j / 2), twice, to fill a vector */
+static const double HALF_STEPS[] = {0x1.0000000000000p+0, 0x1.6a09e667f3bcdp+0, 0x1.0000000000000p+0, 0x1.6a09e667f3bcdp+0};
+static const double HALF_STEPS_REST[] = {0x0.0p+0, -0x1.3b3efbf5e2228p-54, 0x0.0p+0, -0x1.3b3efbf5e2228p-54};
+static const double HALF_STEPS_BARE[] = {0x1.0000000000000p+0, 0x1.ea09e667f3bcdp-1, 0x1.0000000000000p+0, 0x1.ea09e667f3bcdp-1};
 
 #endif

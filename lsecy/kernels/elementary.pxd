@@ -83,13 +83,19 @@ cdef inline dvec double_tail(dvec r) noexcept nogil:
 
 cdef inline vec table_tail(vec r, bint closer) noexcept nogil:
     # (exp(r) - 1 - r) / r^2 for |r| <= ln2 / (2 TABLE), in the element type; `closer`: right to 2^-54 of itself.
-    cdef dvec q, x
+    cdef dvec q, x, w
     if REAL_BITS == 32 and TABLE == 16:
         return splat(EXP_FLOAT_16[1]) * r + splat(EXP_FLOAT_16[0])
     if REAL_BITS == 32:
         return (splat(EXP_FLOAT_8[2]) * r + splat(EXP_FLOAT_8[1])) * r + splat(EXP_FLOAT_8[0])
     x = half(r, 0)
-    if TABLE == 16 and closer:
+    if TABLE == 2:
+        w = x * x
+        q = (((dsplat(EXP_DOUBLE_2[7]) * w + dsplat(EXP_DOUBLE_2[5])) * w + dsplat(EXP_DOUBLE_2[3])) * w
+             + dsplat(EXP_DOUBLE_2[1])) * x + (
+                 (((dsplat(EXP_DOUBLE_2[8]) * w + dsplat(EXP_DOUBLE_2[6])) * w + dsplat(EXP_DOUBLE_2[4])) * w
+                  + dsplat(EXP_DOUBLE_2[2])) * w + dsplat(EXP_DOUBLE_2[0]))
+    elif TABLE == 16 and closer:
         q = ((((dsplat(EXP_PAIR_16[5]) * x + dsplat(EXP_PAIR_16[4])) * x + dsplat(EXP_PAIR_16[3])) * x
               + dsplat(EXP_PAIR_16[2])) * x + dsplat(EXP_PAIR_16[1])) * x + dsplat(EXP_PAIR_16[0])
     elif TABLE == 16:
@@ -110,7 +116,11 @@ cdef struct Powers:
 
 cdef inline Powers powers_of_two() noexcept nogil:
     cdef Powers powers
-    if REAL_BITS == 64:
+    if TABLE == 2:
+        powers.rounded = <const real *> HALF_STEPS
+        powers.lost = <const real *> HALF_STEPS_REST
+        powers.bare = <const real *> HALF_STEPS_BARE
+    elif REAL_BITS == 64:
         powers.rounded = <const real *> SIXTEENTHS
         powers.lost = <const real *> SIXTEENTHS_REST
         powers.bare = <const real *> SIXTEENTHS_BARE
@@ -157,6 +167,27 @@ cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole,
         rest = rest + lost
     r = r + rest
     q[0] = (r * r) * table_tail(r, False) + r
+
+
+cdef inline vec table_exp(vec x) noexcept nogil:
+    # exp(x) for a sum, where a table is looked up in registers but has no room for float's 32 powers.
+    #     t (1 + r Q(r)), t = 2^k with k a multiple of 1 / TABLE, |r| <= ln2 / (2 TABLE)
+    # range  `in_range`; its lower end gives 0, and what lies a little above it less than 2^-126 (double 2^-1022), its
+    #        upper end NaN or infinity, NaN gives NaN
+    # r      of float by one multiply-add, as in float_power: |x| 2^-28.4 is lost
+    # bound  1.7 ulp + |x| 2^-28.4, double 1.25 ulp
+    cdef Powers powers = powers_of_two()
+    cdef vec z = x * splat(<real> 1.4426950408889634) + splat(WHOLE_STEPS)
+    cdef vec k = z - splat(WHOLE_STEPS)
+    cdef vec t = times_power(vlookup(powers.bare, z), z)
+    cdef vec r, q
+    if REAL_BITS == 32:
+        r = x - k * splat(<real> 0.6931471805599453)
+        q = (splat(EXP_FLOAT_8_SHORT[2]) * r + splat(EXP_FLOAT_8_SHORT[1])) * r + splat(EXP_FLOAT_8_SHORT[0])
+    else:
+        r = (x - k * splat(<real> LN2_HIGH_DOUBLE)) - k * splat(<real> LN2_LOW_DOUBLE)
+        q = table_tail(r, False) * r + splat(1)
+    return q * (t * r) + t
 
 
 cdef inline vec least_power(vec z) noexcept nogil:
@@ -295,16 +326,16 @@ cdef inline vec log_float(vec high, vec low, vec excess, vec *rest) noexcept nog
     # bound  2^-28, and 2^-26 of a logarithm next to 0
     cdef vec m, e, place, inverse, u, tail, total, sum, error
     split_near(high, &m, &e, &place)
-    inverse = vlookup(<const real *> FLOAT_INVERSES, place)
+    inverse = lookup_16(<const real *> FLOAT_INVERSES, place)
     u = vresidual(splat(1), m, inverse)
-    tail = excess + (e * splat(LN2_LOW_FLOAT) + vlookup(<const real *> FLOAT_INVERSES_LOG_LOW, place))
+    tail = excess + (e * splat(LN2_LOW_FLOAT) + lookup_16(<const real *> FLOAT_INVERSES_LOG_LOW, place))
     low = scaled(low, splat(0) - e) * inverse
     tail = (low * u + low) + tail
     tail = tail - (u * u) * (((splat(LOG_BELOW_FLOAT[3]) * u + splat(LOG_BELOW_FLOAT[2])) * u
                               + splat(LOG_BELOW_FLOAT[1])) * u + splat(LOG_BELOW_FLOAT[0]))
     sum = e * splat(LN2_HIGH_FLOAT)
-    total = sum + vlookup(<const real *> FLOAT_INVERSES_LOG, place)
-    error = (sum - total) + vlookup(<const real *> FLOAT_INVERSES_LOG, place)
+    total = sum + lookup_16(<const real *> FLOAT_INVERSES_LOG, place)
+    error = (sum - total) + lookup_16(<const real *> FLOAT_INVERSES_LOG, place)
     sum = total - u
     error = error + ((total - sum) - u)
     rest[0] = error + tail

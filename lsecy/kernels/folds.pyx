@@ -18,7 +18,7 @@ from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
     Powers, double_power, float_power, least_power, log_coarse, log_float, log_near, log_pair, pair_power,
-    powers_of_two, reduced, table_power, table_tail, two_sum, vtwo_sum)
+    powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -177,6 +177,9 @@ cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) n
     cdef vec p, z, k, mantissa, exponent
     if not weighted:
         x = in_range(x)
+        if REGISTER_LOOKUP and not REGISTER_TABLE:
+            p = table_exp(x)
+            return p * lost + p if general else p
     if REAL_BITS == 32:
         float_power(x, &p, &z, &k)
     else:
@@ -976,6 +979,11 @@ cdef inline vec on_sum_grid(vec t) noexcept nogil:
     return (t + sum_grid()) - sum_grid()
 
 
+cdef inline vec whole_term(vec t, vec q) noexcept nogil:
+    # t (1 + q), coarsely, where q is so large that many t q would not add up without drifting; else t.
+    return t * q + t if TABLE == 2 else t
+
+
 # The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
 cdef struct Kept:
     real t[2 * BLOCK_DOUBLES]
@@ -1013,7 +1021,7 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
                 least[0] = lower_count(z, least[0])
             store(kept.t + place + s * apart, t)
             store(kept.q + place + s * apart, q)
-        h[s] = on_sum_grid(t)
+        h[s] = on_sum_grid(whole_term(t, q))
         l[s] = t * q + (t - h[s])
     high[0] = tree(h)
     low[0] = tree(l)
@@ -1033,7 +1041,9 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
         x = difference(x, base, True, True, &lost)
         table_power(at_least(x, base.bottom), lost, False, base.steps, True, &powers, &t, &q, &k, &z)
         t = pick(top | (x < base.bottom), splat(0), t)
-        q = pick(top, splat(0), t * q)
+        x = whole_term(t, q)
+        q = pick(top, splat(0), t * q + (t - x))
+        t = x
         for which in range(HALVES):
             ones[which] = ones[which] + half(pick(top, splat(1), splat(0)), which)
             add_pair(half(t, which), half(q, which), high + which, low + which)
@@ -1477,7 +1487,7 @@ cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) 
     low = ((y - total) + low) * scale
     vtwo_sum(splat(1), total * scale, &y, &error)
     low = error + low
-    if REAL_BITS == 32 and REGISTER_TABLE:
+    if REAL_BITS == 32 and REGISTER_LOOKUP:
         y = log_float(y, low, splat(0), &low)
         whole.first = y + low
         whole.second = (y - whole.first) + low
@@ -2104,7 +2114,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
 
 cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
     # Too many answers of two elements are near zero.
-    return REGISTER_TABLE and n > 2
+    return REGISTER_LOOKUP and n > 2
 
 
 cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogil:
@@ -2122,8 +2132,9 @@ cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogi
         r = r - k * splat(LN2_REST)
     r = r + vlookup(powers.lost, z)
     t = times_power(vlookup(powers.bare, z), z)
-    high[0] = (t + grid) - grid
-    low[0] = t * ((r * r) * table_tail(r, True) + r) + (t - high[0])
+    r = (r * r) * table_tail(r, True) + r
+    high[0] = (whole_term(t, r) + grid) - grid
+    low[0] = t * r + (t - high[0])
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
@@ -2141,7 +2152,10 @@ cdef inline ivec first_answer(vec high, vec low, vec peak, vec shift, double *va
     cdef vec sum = high + low, answer
     low = (high - sum) + low
     if REAL_BITS == 64:
-        result = log_near(half(sum, 0), half(low, 0), half(shift, 0))
+        if REGISTER_TABLE:
+            result = log_near(half(sum, 0), half(low, 0), half(shift, 0))
+        else:
+            result = log_pair(half(sum, 0), half(low, 0), half(shift, 0))
         answer = joined(result, result)
     else:    # ln2 / float(ln2) - 1, for most of the sum lies next to the peak
         sum = log_float(sum, low, (peak - shift) * splat(<real> LN2_EXCESS), &low)
@@ -2294,7 +2308,7 @@ cdef inline void log_vector(real *p) noexcept nogil:
     x = pick(large, b * splat(<real> 5.551115123125783e-17), x)
     x = pick(ordinary, x, splat(1))
     exponent = pick(tiny, zero - moved, pick(large, moved, zero))
-    if REAL_BITS == 32 and REGISTER_TABLE:
+    if REAL_BITS == 32 and REGISTER_LOOKUP:
         result = log_float(x, zero, zero, &rest)
         result = exponent * splat(<real> 0.6931471805599453) + (result + rest)
     else:

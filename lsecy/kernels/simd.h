@@ -283,7 +283,6 @@ INLINE vec scaled(vec x, vec k) { return dscale(x, k); } /* x * 2^floor(k), as R
 INLINE vec scaled(vec x, vec k) { return (vec)_mm512_scalef_ps((__m512)x, (__m512)k); }
 #endif
 #else
-INLINE vec scaled(vec x, vec k) { return (void)k, x; } /* not used */
 INLINE dvec dpower(dvec k) {
     divec shifted = dbits_of(k + dsplat(0x1.8p52));
     return dfrom_bits((shifted + 1023) << 52);
@@ -556,7 +555,9 @@ INLINE dvec lookup(const double *table, dvec z) {
 #else
 #define REGISTER_TABLE 0
 INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) { *mantissa = *exponent = *place = x; }
+#if !(REAL_BITS == 32 && defined(__AVX2__) && VECTOR_BYTES == 32)
 INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { *mantissa = *exponent = *place = x; }
+#endif
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
 INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
@@ -569,16 +570,31 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #elif REAL_BITS == 32 || VECTOR_BYTES == 64
 #define TABLE 16
 #define TABLE_SHIFT 4
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+#define TABLE 2
+#define TABLE_SHIFT 1
 #else
 #define TABLE 1
 #define TABLE_SHIFT 0
+#endif
+/* Is such a table looked up in registers? */
+#if VECTOR_BYTES >= 32 && TABLE > 1
+#define REGISTER_LOOKUP 1
+#else
+#define REGISTER_LOOKUP 0
 #endif
 #if REAL_BITS == 64
 #define WHOLE_NUMBERS 0x1.8p52
 #define MANTISSA_BITS 52
 #define LN2_NEAREST LN2_NEAREST_DOUBLE
 #define LN2_REST LN2_REST_DOUBLE
+#if TABLE == 2 /* the instruction looks at bit 1 */
+INLINE vec vlookup(const real *table, vec z) {
+    return (vec)_mm256_permutevar_pd(_mm256_broadcast_pd((const __m128d *)table), _mm256_add_epi64((__m256i)z, (__m256i)z));
+}
+#else
 INLINE vec vlookup(const real *table, vec z) { return lookup(table, z); }
+#endif
 #else
 #define WHOLE_NUMBERS 0x1.8p23f
 #define MANTISSA_BITS 23
@@ -613,6 +629,27 @@ INLINE vec power_of_whole(vec k) {
     return from_bits((bits_of(k + splat(WHOLE_NUMBERS)) + (2 * ((integer)1 << (REAL_BITS - MANTISSA_BITS - 3)) - 1))
                      << MANTISSA_BITS);
 }
+#if VECTOR_BYTES != 64
+INLINE vec scaled(vec x, vec k) { return x * power_of_whole(k); } /* for whole k, where 2^k and the answer are normal */
+#endif
+/* A table of 16 floats, in place of one of TABLE. */
+#if REAL_BITS == 32 && TABLE == 8
+INLINE vec lookup_16(const real *table, vec z) {
+    __m256i j = (__m256i)z;
+    return (vec)_mm256_blendv_ps(_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), j),
+                                 _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), j),
+                                 (__m256)_mm256_slli_epi32(j, 28));
+}
+/* As with a register table, above. */
+INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) {
+    ivec shifted = bits_of(x) + (bits_of(splat(0)) + 0x00440000), whole = (shifted >> 23) - 127;
+    *exponent = (vec)_mm256_cvtepi32_ps((__m256i)whole);
+    *mantissa = from_bits(bits_of(x) - (whole << 23));
+    *place = from_bits(shifted >> 19);
+}
+#else
+INLINE vec lookup_16(const real *table, vec z) { return vlookup(table, z); }
+#endif
 /* t 2^floor(k) for z = k + WHOLE_STEPS, if that is a normal number: z's bits, moved up, are the exponent and, below
  * it, j, which t's bits lack (BARE).  scalef would hold up the adders twice as long as this. */
 INLINE vec times_power(vec t, vec z) {
@@ -633,13 +670,13 @@ INLINE vec rounded_at(vec t, vec k, vec power) { return scaled(t, k - power); }
 #else
 INLINE vec rounded_at(vec t, vec k, vec power) {
     /* Half of the exponent leaves a normal number; the other half alone may round. */
-#if TABLE_SHIFT
+#if REAL_BITS == 32
     ivec count = (bits_of(k + splat(WHOLE_STEPS)) - bits_of(splat(WHOLE_STEPS))) >> TABLE_SHIFT;
     ivec whole = count - (bits_of(power + splat(WHOLE_NUMBERS)) - bits_of(splat(WHOLE_NUMBERS))), half_way = whole >> 1;
     return (t * from_bits((half_way + 127) << 23)) * from_bits((whole - half_way + 127) << 23);
 #else
-    vec half_way = nearest_whole((k - power) * splat((real)0.5));
-    return (t * power_of_whole(half_way)) * power_of_whole((k - power) - half_way);
+    vec whole = nearest_whole(k - splat(0.5 - 0.5 / TABLE)) - power, half_way = nearest_whole(whole * splat(0.5));
+    return (t * power_of_whole(half_way)) * power_of_whole(whole - half_way);
 #endif
 }
 #endif

@@ -16,6 +16,7 @@ cdef extern from "simd.h" nogil:
         DWIDTH
         REGISTER_TABLE
         TABLE
+        REGISTER_LOOKUP
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -40,6 +41,7 @@ cdef extern from "simd.h" nogil:
     vec vresidual(vec c, vec a, vec b)
     vec scaled(vec x, vec k)
     vec vlookup(const real *table, vec z)
+    vec lookup_16(const real *table, vec z)
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
     vec times_power(vec t, vec z)
@@ -106,6 +108,11 @@ cdef extern from "coefficients.h" nogil:
     const float EXP_FLOAT_32[2]
     const float EXP_FLOAT_16[2]
     const float EXP_FLOAT_8[3]
+    const float EXP_FLOAT_8_SHORT[3]
+    const double EXP_DOUBLE_2[9]
+    const double HALF_STEPS[4]
+    const double HALF_STEPS_REST[4]
+    const double HALF_STEPS_BARE[4]
     const double SIXTEENTHS[16]
     const double SIXTEENTHS_LOW[16]
     const float FLOAT_SIXTEENTHS[16]
