@@ -7,7 +7,7 @@ neither on the threads nor on where the row lies.  Every row ends in `finish_row
 again, with pairs of doubles, at the rare row whose answer would lose digits otherwise.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport INFINITY, NAN, exp, expm1, fabs, floor, fma, isnan, log, log1p
 from libc.stdint cimport int64_t
@@ -19,13 +19,14 @@ from lsecy._convert cimport convert
 from lsecy._tally cimport (
     Level, Pair, add_excesses, add_losses, add_product_columns, add_products, add_ratios, add_to, count_above,
     count_equal, drop_equal, finish_gradient, make_keys, multiply)
-from lsecy._threads cimport plan
+from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
     Terms, plain_terms)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter)
+
 
 cdef extern from "kernels/cpu.h" nogil:
     const char *lsecy_cpu_lacks(const char *isa)
@@ -1107,7 +1108,8 @@ cdef void do_share(const Job *job, Share *shares, int threads, int me) noexcept 
 
 cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
     cdef Share shares[MOST_THREADS]
-    cdef Py_ssize_t item
+    cdef Py_ssize_t item, arrived = 0
+    cdef double began
     cdef int me
     if threads == 1:    # a parallel region of one thread costs 300 ns
         for item in range(count):
@@ -1117,8 +1119,12 @@ cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
     for me in range(threads):
         shares[me].next = count * me // threads
         shares[me].end = count * (me + 1) // threads
-    for me in prange(threads, schedule="static", num_threads=threads):
-        do_share(job, shares, threads, me)
+    began = seconds()
+    with parallel(num_threads=threads):
+        do_share(job, shares, threads, threadid())
+        lsecy_take(&arrived)
+        if threadid() == 0:
+            await_team(&arrived, began)
 
 
 cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, void *out, void *sign) noexcept nogil:

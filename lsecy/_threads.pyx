@@ -9,6 +9,9 @@ cdef extern from "_openmp.h" nogil:
         lsecy_has_openmp
     int lsecy_forked
     int lsecy_max_threads()
+    int lsecy_team()
+    double lsecy_seconds()
+    void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value)
     int lsecy_watch_fork()
 
 # Elements per thread below which another thread costs more than it saves: waking a waiting worker
@@ -18,6 +21,16 @@ cdef Py_ssize_t GRAIN = 16384
 cdef int limit = 0    # set_num_threads; 0: none
 cdef int quota = 0    # the container's share of the processors; 0: none
 
+# Where another process holds a core, a thread that was to run there comes late by that process's time slice, some
+# milliseconds.  Calls then stay on their own thread for a while: twice as long every time, and a little less after
+# every call whose threads were in time.
+cdef double SHORTEST = 0.02    # seconds
+cdef double LONGEST = 0.5
+cdef double FORGIVING = 0.9
+cdef double LATE = 0.0003     # seconds that no share of the work is longer than another's
+cdef double alone = SHORTEST
+cdef double alone_until = 0
+
 lsecy_watch_fork()
 
 
@@ -25,8 +38,28 @@ cdef int plan(Py_ssize_t work, Py_ssize_t pieces) noexcept nogil:
     cdef int threads
     if work < 2 * GRAIN or pieces < 2 or limit == 1 or lsecy_forked:
         return 1
-    threads = allowed()
-    return <int> max(1, min(threads, min(pieces, work // GRAIN)))
+    threads = <int> max(1, min(allowed(), min(pieces, work // GRAIN)))
+    if threads > 1 and alone_until > 0 and lsecy_seconds() < alone_until:
+        return 1
+    return threads
+
+
+cdef double seconds() noexcept nogil:
+    return lsecy_seconds()
+
+
+cdef void await_team(Py_ssize_t *arrived, double began) noexcept nogil:
+    # Inside a parallel region that began then: until all of its threads have arrived.
+    global alone, alone_until
+    cdef double ready = lsecy_seconds(), end
+    lsecy_wait_for(arrived, lsecy_team())
+    end = lsecy_seconds()
+    # Of items of equal size, a thread that has none left waits for one at most: half of the time, if there were three.
+    if end - ready > max(LATE, 0.6 * (end - began)):
+        alone_until = end + alone
+        alone = min(LONGEST, 2 * alone)
+    elif alone > SHORTEST:
+        alone = max(SHORTEST, FORGIVING * alone)
 
 
 cdef int allowed() noexcept nogil:
