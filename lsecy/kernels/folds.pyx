@@ -406,6 +406,7 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
     cdef dvec size[SPREAD]
     cdef vec sizes[TREE]
     cdef Tail tail
+    cdef Terms row = terms[0]
     cdef vec c = splat(shift), total
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
     cdef int v, h
@@ -415,12 +416,15 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
         j = i
         if n - i < stripe:
             pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
-            terms = &tail.terms
+            row = tail.terms
+            j = 0
+        elif not general:    # one register for all addresses
+            row.a = <const real *> terms.a + i
             j = 0
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
-            prefetch(<const char *> terms.a + j * sizeof(real) + 4096 + k * 64)
+            prefetch(<const char *> row.a + j * sizeof(real) + 4096 + k * 64)
         for v in range(WIDTH // LANES):
-            total = eight_terms(terms, 0, 0, j + v * LANES, WIDTH, c, TREE, general, sizes)
+            total = eight_terms(&row, 0, 0, j + v * LANES, WIDTH, c, TREE, general, sizes)
             add_wide(total, high + v * HALVES, low + v * HALVES)
             if general:
                 for h in range(HALVES):
@@ -1087,10 +1091,13 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     while i < n:
         j = i
         if n - i < stripe:
-            pad_terms(&row, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
+            pad_terms(terms, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
             row = tail.terms
             j = 0
             stripes = least
+        elif not general:    # one register for all addresses
+            row.a = <const real *> terms.a + i
+            j = 0
         for v in range(WIDTH // LANES):
             add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
                       i + v * LANES, &least, high + v * HALVES, low + v * HALVES, ones + v * HALVES)
