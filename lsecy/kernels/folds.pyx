@@ -38,6 +38,7 @@ cdef enum:
     HALVES_BOUND = 2    # bound of HALVES
     TABLE_BOUND = 16    # bound of TABLE
     GRID = 32           # shifts are multiples of it
+    AHEAD = 1024        # elements by which memory is asked for what will be read
 
 
 # --- shifts ---------------------------------------------------------------------------------------
@@ -2415,6 +2416,7 @@ cdef inline void transpose_dense(const real *rows, Py_ssize_t m, Py_ssize_t coun
     cdef Py_ssize_t first = 0, i
     while first < count:
         for i in range(m):
+            prefetch(rows + first * m + i * LANES + AHEAD)
             x[i] = load(rows + first * m + i * LANES)
         unshuffle(x, m)
         for i in range(m):
@@ -2444,6 +2446,7 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
         while column < n:
             for i in range(LANES):
                 at = min(first + i, count - 1) * step + column
+                prefetch(rows + at + AHEAD)
                 if at + LANES <= readable:
                     x[i] = load(rows + at)
                 else:
