@@ -1673,10 +1673,10 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bi
 
 # --- answers
 
-cdef inline vec product(vec t, vec q, const Whole *whole) noexcept nogil:
+cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
     # t (1 + q) first (1 + second), rounded once
-    cdef vec y = t * whole.first
-    return y + (y * (q + whole.second) - vresidual(y, t, whole.first))
+    cdef vec y = t * first
+    return y + (y * (q + second) - vresidual(y, t, first))
 
 
 cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole, bint exact, bint far) noexcept nogil:
@@ -1684,7 +1684,34 @@ cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole,
     cdef vec t, q, k, z
     cdef vec d = difference(x, base, not exact, far, &lost)
     table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
-    return rounded_at(product(t, q, whole), k, whole.power)
+    return rounded_at(product(t, q, whole.first, whole.second), k, whole.power)
+
+
+cdef inline vec smallest() noexcept nogil:
+    # Above, all that `product` adds is a normal number.
+    return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
+
+
+cdef inline vec counted_from(const Base *base, const Whole *whole) noexcept nogil:
+    # `first` for terms that come with their power.
+    return whole.first * power_of_whole(base.power - whole.power)
+
+
+cdef vec share_again(vec x, const Base *base, const Whole *whole) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole)
+    return one_share(x, splat(0), &lower, whole, True, False)
+
+
+cdef inline vec ordinary_share(vec x, const Base *base, const Whole *whole, vec first) noexcept nogil:
+    # one_share of a plain term, where no instruction scales by a power of two with one rounding: the answer comes
+    # with its power, unless it lies next to the end of the range.
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z, y
+    table_power(at_least(x, base.bottom), splat(0), True, base.steps, True, &powers, &t, &q, &k, &z)
+    y = product(t, q, first, whole.second)
+    if all_set(y >= smallest()):
+        return y
+    return share_again(x, base, whole)
 
 
 # What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where that
@@ -1798,28 +1825,32 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
     products.powers.bare = NULL
 
 
-cdef inline vec answer_by_products(vec x, const Base *base, const Whole *whole,
-                                   const Products *products) noexcept nogil:
+cdef inline vec plain_answer(vec x, const Base *base, const Base *lower, const Whole *whole, vec first,
+                             const Products *products) noexcept nogil:
     # one_share, without the multiplications that all elements share.
     cdef vec y, q, k, z
-    table_power(at_least(x, base.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k, &z)
+    if not REGISTER_TABLE:
+        return ordinary_share(x, base, whole, first)
+    table_power(at_least(x, lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k, &z)
     return rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
 
 
 cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
-    cdef Base lower = base_to_write(base, whole)
+    cdef Base own = base[0], lower = base_to_write(base, whole)
+    cdef vec first = counted_from(base, whole)
     cdef Products products
     cdef real edge[LANES_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
-    make_products(whole, &products)
+    if REGISTER_TABLE:
+        make_products(whole, &products)
     if i > 0:
-        store_some(out, answer_by_products(load(a), &lower, whole, &products), i)
+        store_some(out, plain_answer(load(a), &own, &lower, whole, first, &products), i)
     while i + LANES <= n:
-        store(out + i, answer_by_products(load(a + i), &lower, whole, &products))
+        store(out + i, plain_answer(load(a + i), &own, &lower, whole, first, &products))
         i += LANES
     if i < n:
-        pad(a + i, n - i, LANES, <real> -INFINITY, edge)
-        store_some(out + i, answer_by_products(load(edge), &lower, whole, &products), n - i)
+        pad(a + i, n - i, LANES, a[0], edge)
+        store_some(out + i, plain_answer(load(edge), &own, &lower, whole, first, &products), n - i)
 
 
 cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
@@ -1832,7 +1863,7 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
             write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
     elif base.far:
         write_row(terms, n, SOFTMAX, True, True, base, whole, out)
-    elif plain and TABLE > 1:
+    elif plain:
         write_plain_row(<const real *> terms.a, n, base, whole, out)
     else:
         write_row(terms, n, SOFTMAX, True, False, base, whole, out)
@@ -1843,16 +1874,18 @@ cdef struct Panel:
     Base bases[TILE]
     Whole wholes[TILE]
     Less less[TILE]
-    vec scaled[TILE]    # `first` of the terms that were kept
+    vec scaled[TILE]    # `first` of the terms that come with their powers
 
 
 cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
-                          const Less *less, Map map, bint general, bint far) noexcept nogil:
+                          vec first, const Less *less, Map map, bint general, bint far) noexcept nogil:
     cdef vec lost
     cdef vec x = exponent(terms, row, j, general, &lost)
-    if map == SOFTMAX:
-        return one_share(x, lost, base, whole, not general, far)
-    return one_log(x, lost, less, not general, False)
+    if map == LOG_SOFTMAX:
+        return one_log(x, lost, less, not general, False)
+    if not general and not far and not REGISTER_TABLE:
+        return ordinary_share(x, base, whole, first)
+    return one_share(x, lost, base, whole, not general, far)
 
 
 cdef inline void write_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t v, Map map, bint general, bint far,
@@ -1860,11 +1893,12 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t v, Ma
     # A vector of columns, its parameters in registers.
     cdef Base base = panel.bases[v]
     cdef Whole whole = panel.wholes[v]
+    cdef vec first = panel.scaled[v]
     cdef Less less = panel.less[v]
     cdef Terms own = terms[0]
     cdef Py_ssize_t row, j = v * LANES
     for row in range(n):
-        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, &less, map, general, far))
+        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, general, far))
 
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
@@ -1878,11 +1912,12 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
         v = vectors - 1
-        last = answer_at(terms, row, width - LANES, &panel.bases[v], &panel.wholes[v], &panel.less[v], map, general,
-                         far)
+        last = answer_at(terms, row, width - LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v],
+                         &panel.less[v], map, general, far)
         for v in range(vectors - 1):
             store(out + row * out_step + v * LANES, answer_at(
-                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], &panel.less[v], map, general, far))
+                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v], &panel.less[v], map, general,
+                far))
         store(out + row * out_step + width - LANES, last)
 
 
@@ -1891,11 +1926,14 @@ cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef bint plain = is_plain(terms), far = False
     cdef Py_ssize_t v
     for v in range((width + LANES - 1) // LANES):
-        if map == SOFTMAX:
-            far = far or panel.bases[v].far
-            panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
-        else:
+        far = far or (map == SOFTMAX and panel.bases[v].far)
+    for v in range((width + LANES - 1) // LANES):
+        if map == LOG_SOFTMAX:
             panel.less[v] = less_of(&panel.wholes[v])
+        elif plain and not far and not REGISTER_TABLE:
+            panel.scaled[v] = counted_from(&panel.bases[v], &panel.wholes[v])
+        else:
+            panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
     if map == LOG_SOFTMAX:
         if plain:
             write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
@@ -1970,12 +2008,12 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
 
 
 cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base,
-                                const Whole *whole, const Whole *scaled, bint checked, real *out) noexcept nogil:
+                                const Whole *whole, vec first, bint checked, real *out) noexcept nogil:
     cdef vec t, y
     cdef Py_ssize_t i = 0, count = before_boundary(out, n)
     while i < n:
         t = load(kept.t + i)
-        y = product(t, load(kept.q + i), scaled)
+        y = product(t, load(kept.q + i), first, whole.second)
         if checked and not all_set((y >= smallest()) | (t == splat(0))):
             y = vector_again(terms, i, n, base, whole)
         if i == 0 and count > 0:
@@ -1990,17 +2028,11 @@ cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const B
                      real *out) noexcept nogil:
     # The products of one_share, all times a power of two, which changes no digit unless one is next to
     # the end of the range: those are computed anew.
-    cdef Whole scaled = whole[0]
-    scaled.first = whole.first * power_of_whole(base.power - whole.power)
-    if all_set(kept.least * scaled.first >= smallest()):
-        write_products(terms, n, kept, base, whole, &scaled, False, out)
+    cdef vec first = counted_from(base, whole)
+    if all_set(kept.least * first >= smallest()):
+        write_products(terms, n, kept, base, whole, first, False, out)
     else:
-        write_products(terms, n, kept, base, whole, &scaled, True, out)
-
-
-cdef inline vec smallest() noexcept nogil:
-    # Above, all that `product` adds is a normal number.
-    return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
+        write_products(terms, n, kept, base, whole, first, True, out)
 
 
 cdef vec vector_again(const Terms *terms, Py_ssize_t i, Py_ssize_t n, const Base *base,
@@ -2040,9 +2072,8 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef Kept kept
     cdef Whole *whole
     cdef Base *base
-    cdef Whole scaled
     cdef bint plain = is_plain(terms), ordinary = True
-    cdef vec zero = splat(0)
+    cdef vec first, second, zero = splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         j = column_of(v, LANES, width)
@@ -2054,18 +2085,18 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
             return False
         whole_share(load(kept.total), load(kept.rest), base, whole)
-        panel.scaled[v] = whole.first * power_of_whole(base.power - whole.power)
+        panel.scaled[v] = counted_from(base, whole)
         ordinary = ordinary and all_set(kept.least * panel.scaled[v] >= smallest())
     if not ordinary:
         answer_panel(terms, n, width, SOFTMAX, panel, out, out_step)
         return True
     for v in range(vectors):
         j = column_of(v, LANES, width)
-        scaled = panel.wholes[v]
-        scaled.first = panel.scaled[v]
+        first = panel.scaled[v]
+        second = panel.wholes[v].second
         for row in range(n):
             store(out + row * out_step + j,
-                  product(load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), &scaled))
+                  product(load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), first, second))
     return True
 
 
