@@ -38,6 +38,7 @@ cdef enum:
     HALVES_BOUND = 2    # bound of HALVES
     TABLE_BOUND = 16    # bound of TABLE
     GRID = 32           # shifts are multiples of it
+    PAGES = 16          # rows of a panel, each in a page of its own, that are looked at in turn
     AHEAD = 1024        # elements by which memory is asked for what will be read
 
 
@@ -1155,6 +1156,60 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                      joined_ones[0] if apart else dsplat(0))
 
 
+cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, bint general,
+                             const States *states) noexcept nogil:
+    # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.
+    cdef double high[SPREAD * TILE]
+    cdef double low[SPREAD * TILE]
+    cdef dvec h[HALVES_BOUND]
+    cdef dvec l[HALVES_BOUND]
+    cdef dvec joined[SPREAD]
+    cdef dvec joined_low[SPREAD]
+    cdef real powers[LANES_BOUND]
+    cdef Base base
+    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, k, place
+    cdef int count, which, p
+    for p in range(WIDTH):
+        for k in range(p * TILE, p * TILE + vectors * LANES):
+            high[k] = 0
+            if REAL_BITS == 64:
+                low[k] = 0
+    while first < n:
+        for v in range(vectors):
+            j = column_of(v, LANES, width)
+            base = bases[v]
+            for p in range(WIDTH):
+                row = first + p
+                if row >= n:
+                    break
+                place = p * TILE + v * LANES
+                for which in range(HALVES):
+                    h[which] = dload(high + place + which * DLANES)
+                l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
+                count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+                if count == TREE:
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0, NULL, h,
+                              l, NULL)
+                else:
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0, NULL,
+                              h, l, NULL)
+                for which in range(HALVES):
+                    dstore(high + place + which * DLANES, h[which])
+                if REAL_BITS == 64:
+                    dstore(low + place, l[0])
+        first += TREE * WIDTH
+    for v in range(vectors):
+        store(powers, bases[v].power)
+        for which in range(HALVES):
+            place = v * LANES + which * DLANES
+            for p in range(WIDTH):
+                joined[p] = dload(high + p * TILE + place)
+                joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
+            join(joined, joined_low, joined_low, joined_low, WIDTH, REAL_BITS == 64, False, False)
+            keep_columns(states, column_of(v, LANES, width) + which * DLANES, load_double(powers + which * DLANES),
+                         joined[0], joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
+
+
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
                            Kept *kept, vec *high, vec *low) noexcept nogil:
     # One vector of columns of at most SHORT_ROW.
@@ -1321,18 +1376,52 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint 
     target_low[0] = 0 if coarse else largest(beside)
 
 
-cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
-                                vec *beside) noexcept nogil:
-    cdef vec x, lost
+cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
+                            vec *most, vec *beside) noexcept nogil:
+    cdef vec x, lost, high = most[0], low = beside[0]    # in registers
     cdef Py_ssize_t row
-    most[0] = splat(<real> -INFINITY)
-    beside[0] = splat(0)
-    for row in range(n):
+    for row in range(first, end):
         x = exponent(terms, row, j, not plain, &lost)
         if plain or coarse or are_exact(terms):
-            most[0] = at_least(most[0], x)
+            high = at_least(high, x)
         else:
-            higher(x, lost, most, beside)
+            higher(x, lost, &high, &low)
+    most[0] = high
+    beside[0] = low
+
+
+cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first,
+                           Py_ssize_t width) noexcept nogil:
+    # Asks memory for rows first .. of a panel that lie far apart, which the hardware does not foresee.
+    cdef Py_ssize_t row, j
+    if n * step * <Py_ssize_t> sizeof(real) > 1048576:
+        for row in range(first, min(n, first + PAGES)):
+            j = 0
+            while j < width:
+                prefetch(start + row * step + j)
+                j += WIDTH
+
+
+cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
+                                vec *beside) noexcept nogil:
+    most[0] = splat(<real> -INFINITY)
+    beside[0] = splat(0)
+    raise_peak(terms, 0, n, j, plain, coarse, most, beside)
+
+
+cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, bint coarse, vec *most,
+                                vec *beside) noexcept nogil:
+    # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
+    cdef Py_ssize_t first = 0, v, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        most[v] = splat(<real> -INFINITY)
+        beside[v] = splat(0)
+    while first < n:
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, width)
+        for v in range(vectors):
+            raise_peak(terms, first, min(n, first + PAGES), column_of(v, LANES, width), plain, coarse, most + v,
+                       beside + v)
+        first += PAGES
 
 
 cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *target,
@@ -1340,7 +1429,8 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
     cdef real high[LANES_BOUND]
     cdef real low[LANES_BOUND]
     cdef real least
-    cdef vec most, beside
+    cdef vec most[TILE]
+    cdef vec beside[TILE]
     cdef bint plain = is_plain(terms)
     cdef Py_ssize_t j, v, k
     if width == 0:
@@ -1348,11 +1438,11 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
         target[0] = high[0]
         target_low[0] = low[0]
         return
+    peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
-        peak_of_vector(terms, n, j, plain, map == SOFTMAX, &most, &beside)
-        store(high, most)
-        store(low, beside)
+        store(high, most[v])
+        store(low, beside[v])
         for k in range(LANES):
             target[j + k] = high[k]
             target_low[j + k] = low[k]
@@ -1385,14 +1475,16 @@ cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base 
         sum_one(terms, n, base, NULL, True, False, False, False, kept, states)
 
 
-cdef void sum_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
-                        const States *states) noexcept nogil:
-    if base.far:
-        sum_vector(terms, n, j, base, NULL, True, True, False, states)
-    elif plain:
-        sum_vector(terms, n, j, base, NULL, False, False, False, states)
+cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
+                       const States *states) noexcept nogil:
+    cdef Py_ssize_t v
+    if plain:
+        sum_vectors(terms, n, width, bases, False, states)
     else:
-        sum_vector(terms, n, j, base, NULL, True, False, False, states)
+        sum_vectors(terms, n, width, bases, True, states)
+    for v in range((width + LANES - 1) // LANES):
+        if bases[v].far:
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, True, True, False, states)
 
 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
@@ -1423,6 +1515,7 @@ cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
 cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
               const States *states) noexcept nogil:
     cdef Base base
+    cdef Base bases[TILE]
     cdef Whole whole
     cdef vec most, beside
     cdef bint plain = is_plain(terms)
@@ -1449,6 +1542,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         most = from_doubles(peak + j)
         beside = from_doubles(peak + TILE + j)
         base = base_of(most, beside, False)
+        bases[v] = base
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
         elif short and map == LOG_SOFTMAX:
@@ -1457,8 +1551,8 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
             to_doubles(whole.second, states.low + j)
         elif short:
             states_of_short(terms, n, j, plain, &base, states)
-        else:
-            sum_of_vector(terms, n, j, plain, &base, states)
+    if not apart and not short:
+        sum_of_panel(terms, n, width, plain, bases, states)
 
 
 # --- log_softmax of short columns: the peak, and the rest
@@ -1888,8 +1982,8 @@ cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, cons
     return one_share(x, lost, base, whole, not general, far)
 
 
-cdef inline void write_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t v, Map map, bint general, bint far,
-                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
+cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t v, Map map, bint general,
+                              bint far, const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
     # A vector of columns, its parameters in registers.
     cdef Base base = panel.bases[v]
     cdef Whole whole = panel.wholes[v]
@@ -1897,17 +1991,20 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t v, Ma
     cdef Less less = panel.less[v]
     cdef Terms own = terms[0]
     cdef Py_ssize_t row, j = v * LANES
-    for row in range(n):
+    for row in range(begin, end):
         store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, general, far))
 
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
     cdef vec last
-    cdef Py_ssize_t v, row, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t v, row = 0, vectors = (width + LANES - 1) // LANES
     if width % LANES == 0:
-        for v in range(vectors):
-            write_vector(terms, n, v, map, general, far, panel, out, out_step)
+        while row < n:
+            ask_ahead(out, out_step, n, row + PAGES, width)
+            for v in range(vectors):
+                write_vector(terms, row, min(n, row + PAGES), v, map, general, far, panel, out, out_step)
+            row += PAGES
         return
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
@@ -2105,18 +2202,25 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef double memory[5 * TILE]
     cdef real *out = <real *> start
     cdef bint plain = is_plain(terms)
+    cdef vec most[TILE]
+    cdef vec beside[TILE]
     cdef ivec fine
     cdef vec zero = splat(0)
     cdef Panel panel
     cdef Whole *whole
     cdef Base *base
     cdef States states = states_in(memory, TILE)
-    cdef Py_ssize_t v, j
+    cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
         return row_in_one(terms, n, map, out)
     if short and map == SOFTMAX:
         return shares_of_columns(terms, n, width, &panel, out, out_step)
-    for v in range((width + LANES - 1) // LANES):
+    if not short:
+        peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+        for v in range(vectors):
+            panel.bases[v] = base_of(most[v], beside[v], False)
+        sum_of_panel(terms, n, width, plain, panel.bases, &states)
+    for v in range(vectors):
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
         base = &panel.bases[v]
@@ -2126,9 +2230,8 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
             if not all_set((whole.peak - whole.peak == zero) & (whole.first - whole.first == zero)):
                 return False
             continue
-        peak_of_vector(terms, n, j, plain, map == SOFTMAX, &whole.peak, &whole.peak_low)
-        base[0] = base_of(whole.peak, whole.peak_low, False)
-        sum_of_vector(terms, n, j, plain, base, &states)
+        whole.peak = most[v]
+        whole.peak_low = beside[v]
         fine = whole.peak - whole.peak == zero
         if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
             return False
