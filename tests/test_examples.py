@@ -1,5 +1,6 @@
 """The examples of the documentation run."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -51,3 +52,37 @@ def test_the_mixture_example_runs(tmp_path):
     picture = tmp_path / "mixture.png"
     run(tmp_path, "mixture.py", "--output", str(picture))
     assert picture.stat().st_size > 0
+
+
+def test_a_text_is_scored_from_a_file_of_float16_logits(tmp_path):
+    pytest.importorskip("pydoc_data.topics")
+    out, err = run(tmp_path, "score_text.py", "--every", "30", "--folder", str(tmp_path))
+    assert "agrees with SciPy in float64 to the rounding of float16" in out
+    assert "first choices with lsecy" in out
+    assert not err
+
+
+def test_softmax_regression_has_the_weights_and_the_accuracy_of_scikit_learn(tmp_path):
+    pytest.importorskip("sklearn")
+    out, err = run(tmp_path, "softmax_regression.py", "--seed", "1")
+    assert "agrees with scikit-learn" in out
+    assert "training with lsecy" in out
+    assert not err
+
+
+def test_the_forward_pass_agrees_with_hmmlearn(tmp_path):
+    pytest.importorskip("hmmlearn")
+    pytest.importorskip("pydoc_data.topics")
+    out, err = run(tmp_path, "hidden_markov.py", "--letters", "5000")
+    assert "agrees with hmmlearn to rounding" in out
+    assert "letters with lsecy" in out
+    assert not err
+
+
+# Not imported here: POT imports torch and jax where it finds them.
+@pytest.mark.skipif(importlib.util.find_spec("ot") is None, reason="needs POT")
+def test_the_plan_of_sinkhorn_agrees_with_pot(tmp_path):
+    out, err = run(tmp_path, "sinkhorn.py", "--points", "100")
+    assert "agrees with POT" in out
+    assert "a step with lsecy" in out
+    assert not err
