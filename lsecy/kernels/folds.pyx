@@ -1188,8 +1188,8 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
                 count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
                 if count == TREE:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0, NULL, h,
-                              l, NULL)
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0, NULL,
+                              h, l, NULL)
                 else:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0, NULL,
                               h, l, NULL)
@@ -2200,6 +2200,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
 cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
                     Py_ssize_t out_step) noexcept nogil:
     cdef double memory[5 * TILE]
+    cdef double memory_apart[5 * TILE]
     cdef real *out = <real *> start
     cdef bint plain = is_plain(terms)
     cdef vec most[TILE]
@@ -2210,6 +2211,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef Whole *whole
     cdef Base *base
     cdef States states = states_in(memory, TILE)
+    cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
         return row_in_one(terms, n, map, out)
@@ -2238,8 +2240,8 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         if map == SOFTMAX:
             settle_shares(&states, j, False, base, whole)
         elif settle_logs(&states, j, False, False, False, base, whole):
-            sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &states)
-            settle_logs(&states, j, False, False, True, base, whole)
+            sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &apart)
+            settle_logs(&apart, j, False, False, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True
 
