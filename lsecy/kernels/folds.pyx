@@ -218,6 +218,10 @@ cdef inline void double_term(dvec a, dvec lost, dvec shift, dvec b, bint weighte
         low[0] = low[0] * mantissa - residual(product, p, mantissa)
         p = product
         k = k + exponent
+    elif not REGISTER_TABLE and dall(dmagnitude(k) < dsplat(900)):    # one multiplication scales them exactly
+        high[0] = dterm_in_range(p, z, k)
+        low[0] = dterm_in_range(low[0], z, k)
+        return
     gone = k < dsplat(-1100)    # below the smallest subnormal; also -inf, whose p is NaN
     high[0] = dpick(gone, dsplat(0), dscale(p, k))
     low[0] = dpick(gone, dsplat(0), dscale(low[0], k))
