@@ -10,7 +10,8 @@ The map of the house; calls go downhill only::
     _losses.pyx          cross_entropy, perplexity; gradients
     _ufuncs.pyx          logaddexp and its kin, NumPy ufuncs: loops straight over kernels/pairs.pyx
       |-> _arguments.pyx     what is asked: arrays, dtype, axis, weights -> normal form; every user error
-      `-> _drivers.pyx       how the work is shared out: blocks, threads, order of merging
+      `-> _drivers.pyx       how the work is shared out: blocks, threads, order of merging;
+            |                its parts _running.pxi (running sums) and _scoring.pxi (scores of rows)
             |-> _threads.pyx     the one door to OpenMP
             `-> kernels/         arithmetic: one text, compiled per instruction set and element type
     _plain.py            what the kernels do not do: complex and longdouble, in plain NumPy
