@@ -1,8 +1,13 @@
-"""Tables whose numbers stand in the tests, so that documentation and tests cannot disagree.
+"""Tables whose numbers stand elsewhere, in the tests or in measurements, so that the two cannot disagree.
 
 ``bounds-table``      tests/bounds.py
 ``edge-case-table``   tests/edge_cases.py
+``machine-table``     docs/performance/times.json: where its times come from
+``times-table``       docs/performance/times.json
 """
+
+import json
+from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -54,6 +59,37 @@ class EdgeCaseTable(Directive):
         return [table(["case", "a", "options", *functions], rows)]
 
 
+def measured():
+    """Return what asv_benchmarks/performance.py wrote."""
+    return json.loads((Path(__file__).parents[1] / "performance/times.json").read_text(encoding="utf-8"))
+
+
+class MachineTable(Directive):
+    """The machine and the versions that the times come from."""
+
+    def run(self):
+        """Build the table from what performance.py wrote down."""
+        return [table(["", ""], measured()["machine"].items())]
+
+
+class TimesTable(Directive):
+    """Time per element, and how many times as long the fastest peer takes."""
+
+    def run(self):
+        """Build one row for each function, dtype and number of threads."""
+        cases = {}
+        for row in measured()["times"]:
+            case = row["function"], row["dtype"], row["threads"]
+            cases.setdefault(case, {})[row["library"]] = row["seconds"]
+        rows = []
+        for case, found in cases.items():
+            ours, _ = found.pop("lsecy"), found.pop("roofline")
+            best = {n: min(peer.get(n, float("inf")) for peer in found.values()) for n in ours}
+            cells = [f"{s / int(n) * 1e9:.3g} ns, {best[n] / s:.3g}x" for n, s in ours.items()]
+            rows.append((*case, *cells))
+        return [table(["function", "dtype", "threads", *(f"{int(n):,}" for n in ours)], rows)]
+
+
 def short(value):
     """Return numbers as a reader writes them: six digits, a list in brackets, a value with its sign."""
     if isinstance(value, tuple):
@@ -69,4 +105,6 @@ def setup(app):
     """Register the directives."""
     app.add_directive("bounds-table", BoundsTable)
     app.add_directive("edge-case-table", EdgeCaseTable)
+    app.add_directive("machine-table", MachineTable)
+    app.add_directive("times-table", TimesTable)
     return {"parallel_read_safe": True}
