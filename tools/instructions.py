@@ -8,8 +8,8 @@ counts on an emulated processor, which has AVX2 and no AVX-512 wherever it runs.
 n times and then 2n times, and the difference of the two counts is that of n calls: the start of the
 interpreter and the frame around the loop are in both.
 
-A kernel's count depends on the compiler of the installed library, that of a call on Python and NumPy as
-well.  Where these are others than those that the file names, there is nothing to compare with: the counts
+A kernel's count depends on the compiler of the installed library, that of a call on Cython, Python and NumPy
+as well.  Where these are others than those that the file names, there is nothing to compare with: the counts
 are printed and nothing fails.  A count is no time: dearer instructions can be fewer, and a missed cache is none.
 """
 
@@ -36,9 +36,9 @@ from lsecy import _config
 FILE = Path(__file__).with_suffix(".json")
 ISAS = ["avx2", "sse2"]
 DTYPES = ["float32", "float64"]
-# By how much a count may grow.  The same build repeats it to 0.5 %, on any machine: addresses decide what is
-# aligned.  The rest of the room is for what another C library does.
-ALLOWANCE = {"per element": 0.03, "per call": 0.03}
+# By how much a count may grow.  The same build repeats those of kernels to 0.5 % and those of calls to 2 %, on any
+# machine: addresses decide what is aligned and what malloc finds.
+ALLOWANCE = 0.05
 MARK = "getppid"  # a function that nobody else calls: callgrind closes its account whenever it is entered
 
 KERNELS = [  # statement, shape of a
@@ -119,13 +119,15 @@ def count():
 
 
 def made_with():
-    """Return what the counts depend on."""
-    module = importlib.import_module(f"lsecy.kernels.{ISAS[0]}_float32")
-    compilers = re.findall(rb"(?:GCC: |clang version )[ -~]+", Path(module.__file__).read_bytes())
+    """Return what the counts depend on; the library itself says what built it."""
+    kernels = Path(importlib.import_module(f"lsecy.kernels.{ISAS[0]}_float32").__file__).read_bytes()
+    compiler = re.search(rb"(?:GCC: |clang version )[ -~]+", kernels)
+    cython = re.search(rb"_cython_(\d+)_(\d+)", kernels)
     return {
-        "compiler": ", ".join(sorted({text.decode() for text in compilers})) or "unknown",
-        "python": f"{platform.python_version().rpartition('.')[0]}, {platform.python_compiler()}",
-        "numpy": np.__version__.rpartition(".")[0],
+        "compiler": compiler[0].decode() if compiler else "unknown",
+        "Cython": b".".join(cython.groups()).decode() if cython else "unknown",
+        "Python": f"{platform.python_version().rpartition('.')[0]}, {platform.python_compiler()}",
+        "NumPy": np.__version__.rpartition(".")[0],
     }
 
 
@@ -133,24 +135,23 @@ def compare(counts, made, expected):
     """Print the counts beside what is expected, and return whether none is too high."""
     passed = True
     for unit, names in counts.items():
-        relevant = ["compiler"] if unit == "per element" else list(made)
-        others = [f"{what} is {made[what]!r}, expected {expected['made with'].get(what)!r}"
-                  for what in relevant if made[what] != expected["made with"].get(what)]  # fmt: skip
         print(f"\n{f'instructions {unit}':58}{'expected':>12}{'now':>12}{'change':>9}")
+        relevant = ["compiler"] if unit == "per element" else list(made)
+        others = {what: made[what] for what in relevant if made[what] != expected["made with"].get(what)}
         for name, isas in names.items():
             for isa, now in isas.items():
                 before = expected.get(unit, {}).get(name, {}).get(isa)
-                row = f"{name:52}{isa:6}{before or '-':>12}{now:>12}"
-                change = now / before - 1 if before else 0
+                change = now / before - 1 if before else 0.0
                 verdict = ""
-                if not others and abs(change) > ALLOWANCE[unit]:
-                    verdict = "  TOO MANY" if change > 0 else "  fewer: --update"
                 if not others and not before:
-                    verdict = "  not in the file: --update"
-                passed = passed and "TOO" not in verdict and "not in" not in verdict
-                print(f"{row}{change:+9.1%}{verdict}")
-        if others:
-            print(f"Nothing to compare with: {'; '.join(others)}.")
+                    verdict, passed = "  not in the file", False
+                elif not others and change > ALLOWANCE:
+                    verdict, passed = "  TOO MANY", False
+                elif not others and change < -ALLOWANCE:
+                    verdict = "  fewer: --update"
+                print(f"{name:52}{isa:6}{before or '-':>12}{now:>12}{change:+9.1%}{verdict}")
+        for what, seen in others.items():
+            print(f"Not compared: {what} is {seen!r}, the file's {expected['made with'].get(what)!r}.")
     return passed
 
 
