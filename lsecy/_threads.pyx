@@ -24,7 +24,7 @@ cdef int quota = 0    # the container's share of the processors; 0: none
 # Where another process holds a core, a thread that was to run there comes late by that process's time slice, some
 # milliseconds.  Calls then stay on their own thread for a while: twice as long every time, and a little less after
 # every call whose threads were in time.
-cdef double SHORTEST = 0.02    # seconds
+cdef double SHORTEST = 0.004    # seconds
 cdef double LONGEST = 0.5
 cdef double FORGIVING = 0.9
 cdef double LATE = 0.0003     # seconds that no share of the work is longer than another's
