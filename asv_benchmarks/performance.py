@@ -31,11 +31,9 @@ FUNCTIONS = ["logsumexp", "softmax", "log_softmax"]
 DTYPES = ["float32", "float64"]
 THREADS = [1, 2]
 SIZES = [10**k for k in range(1, 9)]
-BEYOND_CACHE = (
-    100_000  # smaller arrays are near enough for their reading to cost nothing beside an exponential
-)
+BEYOND_CACHE = 100_000  # smaller arrays are near: reading them costs little beside an exponential
 SHORTEST, LONGEST = 0.01, 2.0  # seconds of one turn, and of all turns of one library in one case
-PAUSE = 0.003  # seconds before a turn: the threads of the last one stop to wait for more work
+PAUSE = 0.02  # seconds before a turn of several threads: those of the last one spin for a while
 
 STYLES = {  # colours of Okabe and Ito, which most eyes tell apart
     "SciPy": {"color": "#0072B2", "marker": "s"},
@@ -155,7 +153,7 @@ def serve(name, threads, pipe):
 # --- measuring ----------------------------------------------------------------------------------------------
 
 
-def race(pipes, turns, *case):
+def race(pipes, turns, pause, *case):
     """Return the best time of every contestant that takes part, by name."""
     runners = []
     for name, pipe in pipes.items():  # one after the other: none shall prepare itself beside another
@@ -167,7 +165,7 @@ def race(pipes, turns, *case):
         for name in runners:
             if turn > 1 and spent[name] > LONGEST:
                 continue
-            time.sleep(PAUSE)
+            time.sleep(pause)
             start = time.perf_counter()
             pipes[name].send("run")
             best[name] = min(best[name], pipes[name].recv())
@@ -195,7 +193,8 @@ def measure(quick):
         for dtype in DTYPES:
             for n in sizes:
                 for function in FUNCTIONS:
-                    for name, seconds in race(pipes, 2 if quick else 8, function, dtype, n).items():
+                    best = race(pipes, 2 if quick else 8, PAUSE * (threads > 1), function, dtype, n)
+                    for name, seconds in best.items():
                         series = times.setdefault((function, dtype, threads, name), {})
                         series[n] = float(f"{seconds:.4g}")
                 print(f"{threads} thread{'s' * (threads > 1)}, {dtype}, {n:,} numbers", flush=True)
