@@ -79,9 +79,8 @@ def exp_set(name, kind, reach, degree):
 
 def short_set(name, kind, reach, degree):
     """exp(r) - 1 over r.  With the factor r the error of a line is next to the Chebyshev polynomial of degree 3."""
-    wide = (
-        reach * mp.sqrt(1.5) if degree == 1 else reach
-    )  # the two nodes of degree 1 are those of degree 3 beside 0
+    # The two nodes of degree 1 are then those of degree 3 beside 0.
+    wide = reach * mp.sqrt(1.5) if degree == 1 else reach
     tail = [rounders()[kind](c) for c in interpolate(lambda r: mp.expm1(r) / r, -wide, wide, degree)]
     error = worst(lambda r: (1 + r * polynomial(tail, r)) / mp.exp(r) - 1, -reach, reach)
     size = mp.nstr(mp.log(error, 2), 4)

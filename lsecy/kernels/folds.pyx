@@ -483,6 +483,22 @@ cdef inline Py_ssize_t column_of(Py_ssize_t vector, Py_ssize_t lanes, Py_ssize_t
     return vector * lanes if (vector + 1) * lanes <= width else width - lanes
 
 
+cdef inline void take_sums(const double *high, const double *low, Py_ssize_t place, dvec *h, dvec *l) noexcept nogil:
+    # The sums of a vector of columns, as add_wide has them, from L1.
+    cdef int which
+    for which in range(HALVES):
+        h[which] = dload(high + place + which * DLANES)
+    l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
+
+
+cdef inline void put_sums(double *high, double *low, Py_ssize_t place, const dvec *h, const dvec *l) noexcept nogil:
+    cdef int which
+    for which in range(HALVES):
+        dstore(high + place + which * DLANES, h[which])
+    if REAL_BITS == 64:
+        dstore(low + place, l[0])
+
+
 cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                               bint general, const States *states) noexcept nogil:
     # Sums stand in L1, one per position and column: they are touched once in eight terms.
@@ -519,14 +535,9 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                     total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, general, sizes)
                 else:
                     total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), count, general, sizes)
-                for which in range(HALVES):
-                    h[which] = dload(high + place + which * DLANES)
-                l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
+                take_sums(high, low, place, h, l)
                 add_wide(total, h, l)
-                for which in range(HALVES):
-                    dstore(high + place + which * DLANES, h[which])
-                if REAL_BITS == 64:
-                    dstore(low + place, l[0])
+                put_sums(high, low, place, h, l)
                 if general:
                     for which in range(HALVES):
                         dstore(size + place + which * DLANES,
@@ -676,8 +687,8 @@ cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care 
 # --- short rows without weights -------------------------------------------------------------------------
 #
 # A whole row is at hand, so its largest term is known before the first exponential: no guess, no
-# second look for want of a shift, and no state, for a short row is never merged.  Where there is a register
-# table, only what "a first look at short rows" is not good enough for comes here.
+# second look for want of a shift, and no state, for a short row is never merged.  Where a table is looked up in
+# registers, only what "a first look at short rows" is not good enough for comes here.
 #     float32  in double, by the largest term itself: the sum lies in [1, n]
 #     float64  by the multiple of 32 under the largest term, which leaves a - shift exact.  A term's
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
@@ -1122,8 +1133,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
 
 
 cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const Whole *whole,
-                            bint general, bint far, bint apart, const States *states) noexcept nogil:
-    # One vector of columns: all its positions at once, in L1.
+                            bint apart, const States *states) noexcept nogil:
+    # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
     cdef dvec high[SPREAD * HALVES_BOUND]
     cdef dvec low[SPREAD * HALVES_BOUND]
     cdef dvec ones[SPREAD * HALVES_BOUND]
@@ -1142,10 +1153,10 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
             if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0, NULL,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, True, True, apart, False, NULL, 0, NULL,
                           high + p * HALVES, low + p * HALVES, ones + p * HALVES)
             else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0, NULL,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, True, True, apart, False, NULL, 0, NULL,
                           high + p * HALVES, low + p * HALVES, ones + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
@@ -1187,9 +1198,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 if row >= n:
                     break
                 place = p * TILE + v * LANES
-                for which in range(HALVES):
-                    h[which] = dload(high + place + which * DLANES)
-                l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
+                take_sums(high, low, place, h, l)
                 count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
                 if count == TREE:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0, NULL,
@@ -1197,10 +1206,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 else:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0, NULL,
                               h, l, NULL)
-                for which in range(HALVES):
-                    dstore(high + place + which * DLANES, h[which])
-                if REAL_BITS == 64:
-                    dstore(low + place, l[0])
+                put_sums(high, low, place, h, l)
         first += TREE * WIDTH
     for v in range(vectors):
         store(powers, bases[v].power)
@@ -1296,7 +1302,7 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     if along:
         sum_one(terms, n, &base, &whole, True, True, True, False, NULL, states)
     else:
-        sum_vector(terms, n, j, &base, &whole, True, True, True, states)
+        sum_vector(terms, n, j, &base, &whole, True, states)
     for k in range(count):
         few = few or has_few(states.high[j + k])
     if few:
@@ -1488,7 +1494,7 @@ cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint 
         sum_vectors(terms, n, width, bases, True, states)
     for v in range((width + LANES - 1) // LANES):
         if bases[v].far:
-            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, True, True, False, states)
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, False, states)
 
 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
