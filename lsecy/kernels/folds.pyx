@@ -5,10 +5,11 @@
 # A multiple of 32 towards zero costs no digit, because a - shift is then exact for every term that
 # counts, and sums under equal shifts merge without rescaling.
 #
-# The shift is guessed from the block's first element, so that one look suffices; the sum itself
-# tells whether the guess was good (`accepted`).  Where it was not, `survey` finds the largest term
-# and everything infinite, and the block is folded again.  Guess and answer depend on the block's
-# own data alone, so they are the same for every layout, batch and thread.
+# The shift is guessed from the block's first elements, so that one look suffices; the sum itself
+# tells whether the guess was good (`accepted`).  Where these elements lie far apart, nothing can be
+# guessed, and the largest term is looked for first.  Where a guess was not good, `survey` finds the
+# largest term and everything infinite, and the block is folded again.  Guess and answer depend on the
+# block's own data alone, so they are the same for every layout, batch and thread.
 #
 # Order of a sum, the same in every function here: element k is added at position k mod WIDTH (EXACT
 # and SHORT: DWIDTH); FAST first adds eight terms that are WIDTH apart as a tree, in the element
@@ -17,8 +18,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, float_power, least_power, log_coarse, log_float, log_near, log_pair, pair_power,
-    powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
+    Powers, double_power, double_tail, exp_tail, float_power, least_power, log_coarse, log_float, log_near, log_pair,
+    pair_power, powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -38,6 +39,7 @@ cdef enum:
     HALVES_BOUND = 2    # bound of HALVES
     TABLE_BOUND = 16    # bound of TABLE
     GRID = 32           # shifts are multiples of it
+    SAMPLE = 16         # elements of a block that its shift is guessed from
     PAGES = 16          # rows of a panel, each in a page of its own, that are looked at in turn
     AHEAD = 1024        # elements by which memory is asked for what will be read
 
@@ -137,13 +139,6 @@ cdef inline dvec fetch_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, 
             x = nothing
             b[0] = dsplat(0)
     return x
-
-
-cdef inline real first_exponent(const Terms *terms) noexcept nogil:
-    cdef real x = (<const real *> terms.a)[0] * <real> terms.scale
-    if terms.logb != NULL:
-        x = x + (<const real *> terms.logb)[0]
-    return <real> -INFINITY if terms.kept != NULL and terms.kept[0] == 0 else x
 
 
 # The last elements of a row, followed by what adds nothing: rather than a second loop for them.
@@ -463,9 +458,108 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
     keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
 
 
+# EXACT without weights, of rows longer than SHORT_ROW.  A term is cut at a grid on which terms below 2^8 add up
+# without error, so that a tree of eight first parts loses nothing; the rests, which are small, make a tree of their
+# own, and only eight terms' sums are added with care.  Half of the time of pairs, to the same digits; but a rest that
+# could be subnormal is left to these.
+
+cdef inline void exact_parts(dvec x, dvec lost, bint general, dvec *high, dvec *low) noexcept nogil:
+    # exp(x + lost) = high + low, high a multiple of 2^-44 if below 2^8.
+    # range  [-708, 710]: what lies below counts as 0 from -709 on, what above as infinity or NaN
+    # bound  2^-55 relative, of float32 elements 2^-54; near 0 nothing of a tiny x is lost
+    cdef dvec p, r, tail, t, z, k, rest, grid = dsplat(384)
+    cdef divec gone
+    x = dat_most(dat_least(x, dsplat(-709)), dsplat(710))
+    if REGISTER_TABLE:
+        pair_power(x, lost, &p, &tail, &z, &k)
+        gone = x < dsplat(-708)
+        t = dpick(gone, dsplat(0), dterm_in_range(p, z, k))
+        high[0] = (t + grid) - grid
+        low[0] = dpick(gone, dsplat(0), (t - high[0]) + dterm_in_range(tail, z, k))
+        return
+    r = reduced(x, False, &z, &k)
+    t = dterm_in_range(dsplat(1), z, k)
+    if REAL_BITS == 64:
+        rest = ((x - k * dsplat(LN2_HIGH_DOUBLE)) - r) - k * dsplat(LN2_LOW_DOUBLE) + lost
+        tail = (r * r) * exp_tail(r) + (rest + rest * r)
+        high[0] = ((t * (r + tail) + t) + grid) - grid
+        low[0] = t * tail + (t * r + (t - high[0]))    # the differences are exact
+        return
+    if general:
+        r = r + lost
+    r = (r * r) * double_tail(r) + r
+    high[0] = ((t * r + t) + grid) - grid
+    low[0] = t * r + (t - high[0])
+
+
+cdef inline dvec dtree(const dvec *e) noexcept nogil:
+    return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]))
+
+
+cdef inline void add_eight_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                                   Py_ssize_t j_apart, dvec shift, int count, bint general, dvec *high, dvec *low,
+                                   dvec *rest) noexcept nogil:
+    # As eight_terms.
+    cdef dvec h[TREE]
+    cdef dvec l[TREE]
+    cdef dvec x, lost = dsplat(0), b = dsplat(0)
+    cdef int s
+    for s in range(TREE):
+        if s >= count:
+            h[s] = l[s] = dsplat(0)
+            continue
+        if general:
+            x = fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
+            lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # of an infinite exponent
+        else:
+            x = load_double(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
+        exact_parts(x - shift, lost, general, h + s, l + s)
+    add_triple(dtree(h), dtree(l), dsplat(0), high, low, rest)
+
+
+cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint general, const States *states,
+                           Py_ssize_t place) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec rest[SPREAD]
+    cdef Tail tail
+    cdef Terms row = terms[0]
+    cdef dvec c = dsplat(shift)
+    cdef Py_ssize_t i = 0, j, stripe = TREE * DWIDTH
+    cdef int v
+    for v in range(DWIDTH // DLANES):
+        high[v] = low[v] = rest[v] = dsplat(0)
+    while i < n:
+        j = i
+        if n - i < stripe:
+            pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
+            row = tail.terms
+            j = 0
+        for v in range(DWIDTH // DLANES):
+            add_eight_exactly(&row, 0, 0, j + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
+        i += stripe
+    keep_row(high, low, rest, high, DWIDTH, True, True, False, shift, states, place)
+
+
+cdef inline bint has_parts(const Terms *terms, Py_ssize_t n) noexcept nogil:
+    return terms.b == NULL and n > SHORT_ROW
+
+
+cdef inline bint parts_suffice(const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
+    # Not where all but one term is next to nothing; a sum that is refused needs nothing more.
+    return fabs(states.low[place] + states.rest[place]) > 1e-280 or not accepted_lane(states, place, n)
+
+
 cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
                    const States *states, Py_ssize_t place) noexcept nogil:
     # Every combination of constants is a loop of its own.
+    if care == EXACT and has_parts(terms, n):
+        if is_plain(terms):
+            exact_row(terms, n, shift, False, states, place)
+        else:
+            exact_row(terms, n, shift, True, states, place)
+        if parts_suffice(states, place, n):
+            return
     if care == EXACT:
         double_row(terms, n, shift, True, True, states, place)
     elif care == SHORT:
@@ -577,9 +671,76 @@ cdef inline void double_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width
         keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), rest[0] if triples else dsplat(0), size[0])
 
 
+cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift, bint general,
+                               const States *states) noexcept nogil:
+    # As fast_columns.
+    cdef double high[SPREAD * TILE]
+    cdef double low[SPREAD * TILE]
+    cdef double rest[SPREAD * TILE]
+    cdef dvec h[SPREAD]
+    cdef dvec l[SPREAD]
+    cdef dvec r[SPREAD]
+    cdef dvec c
+    cdef Py_ssize_t vectors = (width + DLANES - 1) // DLANES, first = 0, row, j, place, v, k
+    cdef int count, p
+    for k in range(DWIDTH * TILE):
+        high[k] = low[k] = rest[k] = 0
+    while first < n:
+        for v in range(vectors):
+            j = column_of(v, DLANES, width)
+            c = load_double(shift + j)
+            for p in range(DWIDTH):
+                row = first + p
+                if row >= n:
+                    break
+                place = p * TILE + v * DLANES
+                h[0] = dload(high + place)
+                l[0] = dload(low + place)
+                r[0] = dload(rest + place)
+                count = <int> min((n - row + DWIDTH - 1) // DWIDTH, TREE)
+                if count == TREE:
+                    add_eight_exactly(terms, row, DWIDTH, j, 0, c, TREE, general, h, l, r)
+                else:
+                    add_eight_exactly(terms, row, DWIDTH, j, 0, c, count, general, h, l, r)
+                dstore(high + place, h[0])
+                dstore(low + place, l[0])
+                dstore(rest + place, r[0])
+        first += TREE * DWIDTH
+    for v in range(vectors):
+        for p in range(DWIDTH):
+            h[p] = dload(high + p * TILE + v * DLANES)
+            l[p] = dload(low + p * TILE + v * DLANES)
+            r[p] = dload(rest + p * TILE + v * DLANES)
+        join(h, l, r, h, DWIDTH, True, True, False)
+        j = column_of(v, DLANES, width)
+        keep_columns(states, j, load_double(shift + j), h[0], l[0], r[0], h[0])
+
+
+cdef void exact_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
+                      const States *states) noexcept nogil:
+    cdef double memory[5 * TILE]
+    cdef States pairs = states_in(memory, TILE)
+    cdef bint all_suffice = True
+    cdef Py_ssize_t j
+    if is_plain(terms):
+        exact_columns(terms, n, width, shift, False, states)
+    else:
+        exact_columns(terms, n, width, shift, True, states)
+    for j in range(width):
+        all_suffice = all_suffice and parts_suffice(states, j, n)
+    if all_suffice:
+        return
+    double_panel(terms, n, width, shift, True, True, &pairs)
+    for j in range(width):
+        if not parts_suffice(states, j, n):
+            keep(states, j, pairs.shift[j], pairs.high[j], pairs.low[j], pairs.rest[j], pairs.size[j])
+
+
 cdef void look_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                        Care care, const States *states) noexcept nogil:
-    if care == EXACT:
+    if care == EXACT and has_parts(terms, n):
+        exact_panel(terms, n, width, shift, states)
+    elif care == EXACT:
         double_panel(terms, n, width, shift, True, True, states)
     elif care == SHORT:
         double_panel(terms, n, width, shift, REAL_BITS == 64, False, states)
@@ -621,15 +782,61 @@ cdef inline bint settled(double peak, double special, const States *states, Py_s
     return False
 
 
-cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
-    cdef real shift = lane(on_grid(splat(first_exponent(terms))), 0)
+cdef inline vec finite_or(vec x, vec other) noexcept nogil:
+    return pick(x - x == splat(0), x, other)
+
+
+cdef inline vec guess(vec most) noexcept nogil:
+    # A shift for exponents of which some have this maximum.  A negative shift must not lie below the block's own
+    # maximum, which is a little larger.
+    return on_grid(at_least(most, at_most(most + splat(GRID / 4), splat(0))))
+
+
+cdef inline vec expected(vec most) noexcept nogil:
+    # Where one of few exponents lies lower than this, the maximum of all may be too far from that of these.
+    return most - pick(most > splat(-GRID), splat(2 * GRID), splat(GRID / 2))
+
+
+cdef inline bint guess_row(const Terms *terms, Py_ssize_t n, real *shift) noexcept nogil:
+    # False if nothing can be guessed.
+    cdef vec x[SAMPLE]
+    cdef vec lost, most, infinity = splat(<real> INFINITY)
+    cdef Tail tail
+    cdef Py_ssize_t vectors = (min(n, SAMPLE) + LANES - 1) // LANES, v
+    cdef ivec close = splat(0) == splat(0)
+    for v in range(vectors):
+        x[v] = along_or_across(terms, n, v * LANES, 0, True, &tail, &lost)
+        close = close & (magnitude(x[v]) < splat(GRID))
+    shift[0] = 0
+    if all_set(close):    # the rule, and then nothing waits for the maximum
+        return True
+    most = finite_or(x[0], splat(0) - infinity)
+    for v in range(1, vectors):
+        most = at_least(finite_or(x[v], splat(0) - infinity), most)
+    most = splat(largest(most))
+    close = most > splat(0) - infinity
+    for v in range(vectors):
+        close = close & (finite_or(x[v], infinity) >= expected(most))
+    shift[0] = lane(guess(most), 0)
+    return all_set(close)
+
+
+cdef inline ivec guess_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec *shift) noexcept nogil:
+    cdef vec x, lost, b = splat(0), infinity = splat(<real> INFINITY)
+    cdef vec most = splat(0) - infinity, least = infinity
+    cdef Py_ssize_t row
+    for row in range(min(n, SAMPLE)):
+        x = fetch(terms, row, j, &lost, &b)
+        most = at_least(finite_or(x, splat(0) - infinity), most)
+        least = at_most(finite_or(x, infinity), least)
+    shift[0] = guess(most)
+    return (most > splat(0) - infinity) & (least >= expected(most))
+
+
+cdef void survey_row(const Terms *terms, Py_ssize_t n, double *largest, double *strange) noexcept nogil:
     cdef Tail tail
     cdef vec peak = splat(<real> -INFINITY), special = splat(0), x, lost, b = splat(1)
-    cdef double largest = -INFINITY, strange = 0
     cdef Py_ssize_t i = 0, k
-    look_row(terms, n, shift, care, states, place)
-    if accepted_lane(states, place, n):
-        return
     while i < n:
         if n - i < LANES:
             pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
@@ -638,9 +845,23 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
             x = fetch(terms, 0, i, &lost, &b)
         survey(x, b, terms.b != NULL, &peak, &special)
         i += LANES
+    largest[0] = -INFINITY
+    strange[0] = 0
     for k in range(LANES):
-        largest = max(largest, lane(peak, k))
-        strange = strange + lane(special, k)
+        largest[0] = max(largest[0], lane(peak, k))
+        strange[0] = strange[0] + lane(special, k)
+
+
+cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
+    cdef real shift = 0, peak = -INFINITY, unused = 0
+    cdef double largest, strange
+    if not guess_row(terms, n, &shift) and terms.b == NULL:
+        peak_of_row(terms, n, is_plain(terms), True, &peak, &unused, &unused)
+        shift = lane(on_grid(splat(peak)), 0)
+    look_row(terms, n, shift, care, states, place)
+    if accepted_lane(states, place, n):
+        return
+    survey_row(terms, n, &largest, &strange)
     if not settled(largest, strange, states, place):
         shift = lane(on_grid(splat(<real> largest)), 0)
         look_row(terms, n, shift, care, states, place)
@@ -651,12 +872,22 @@ cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care 
     cdef real shift[TILE]
     cdef real largest[TILE]
     cdef real strange[TILE]
+    cdef ivec guessed[TILE]
+    cdef vec most[TILE]
+    cdef vec beside[TILE]
     cdef vec peak, special, x, lost, b = splat(1)
     cdef Py_ssize_t j, v, row, vectors = (width + LANES - 1) // LANES
+    cdef ivec all_guessed = splat(0) == splat(0)
     cdef divec fine
     for v in range(vectors):
-        j = column_of(v, LANES, width)
-        store(shift + j, on_grid(fetch(terms, 0, j, &lost, &b)))
+        guessed[v] = guess_columns(terms, n, column_of(v, LANES, width), &peak)
+        store(shift + column_of(v, LANES, width), peak)
+        all_guessed = all_guessed & guessed[v]
+    if terms.b == NULL and not all_set(all_guessed):
+        peaks_of_panel(terms, n, width, is_plain(terms), True, most, beside)
+        for v in range(vectors):
+            j = column_of(v, LANES, width)
+            store(shift + j, pick(guessed[v], load(shift + j), on_grid(most[v])))
     look_columns(terms, n, width, shift, care, states)
     fine = accepted(dload(states.size), dload(states.shift), n)
     for v in range(1, (width + DLANES - 1) // DLANES):

@@ -34,6 +34,7 @@ cdef extern from "simd.h" nogil:
     vec at_least(vec x, vec y)
     vec at_most(vec x, vec y)
     dvec dat_least(dvec x, dvec y)
+    dvec dat_most(dvec x, dvec y)
     vec magnitude(vec x)
     dvec dmagnitude(dvec x)
     ivec bytes_set(const char *p)
