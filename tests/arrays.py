@@ -238,6 +238,21 @@ def _saw(rng, n, dtype):
     return (100.0 * (np.arange(n) % 17) - 40 * (np.arange(n) % 5) + rng.random(n)).astype(dtype)
 
 
+def _below_zero(rng, n, dtype):
+    """Answers between -1 and 4 at most lengths."""
+    return rng.uniform(-20, 0, n).astype(dtype)
+
+
+def _spread(rng, n, dtype):
+    """Too far apart for any few elements to tell where the largest one is."""
+    return rng.normal(-500, 300, n).astype(dtype)
+
+
+def _late_peak(rng, n, dtype):
+    """The first sixteen elements close together, and far below all others."""
+    return (np.where(np.arange(n) < 16, -100, -2 - np.log(n)) + rng.standard_normal(n)).astype(dtype)
+
+
 VALUES = {
     "normal": _normal,
     "normal times 10": _normal_10,
@@ -265,6 +280,9 @@ VALUES = {
     "drifting": _drifting,
     "heavy-tailed": _heavy_tailed,
     "saw": _saw,
+    "uniform below zero": _below_zero,
+    "spread": _spread,
+    "late peak": _late_peak,
 }
 
 

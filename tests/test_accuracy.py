@@ -146,6 +146,31 @@ def test_short_rows_stay_within_the_bound_at_every_limit(isa, dtype, n, rng):
             assert in_ulp(got, true, row, None) <= BOUNDS["logsumexp", dtype.name]
 
 
+@pytest.mark.parametrize("n", [49, 64, 65, 129, 1000, 5000])
+def test_options_cost_no_digits_where_the_shift_and_the_logarithm_cancel(isa, dtype, rng, n):
+    """Exponents are multiples of 1/8, so that their sums are exact; answers lie between -4 and 4."""
+    x = rng.integers(-40, 0, n) / 8
+    x = (x - np.round(8 * np.log(np.exp(x).sum())) / 8 + rng.integers(-24, 24, (5, 1)) / 8).astype(dtype)
+    logb = (rng.integers(-200, 200, n) / 8).astype(dtype)
+    keep = rng.random(n) < 0.9
+    options = {
+        "logb": (x - logb, {"logb": logb}, x),
+        "scale": (x * 4, {"scale": 0.25}, x),
+        "where": (x, {"where": keep}, x[:, keep]),
+        "all": (-2 * (x - logb), {"logb": logb, "scale": -0.5, "where": keep}, x[:, keep]),
+    }
+    for name, (a, kwargs, terms) in options.items():
+        rows = lsecy.logsumexp(a, axis=1, **kwargs)
+        across = {
+            key: np.reshape(value, (-1, 1)) if key != "scale" else value for key, value in kwargs.items()
+        }
+        assert rows.tobytes() == lsecy.logsumexp(a.T.copy(), axis=0, **across).tobytes(), name
+        for got, row in zip(rows, terms, strict=True):
+            true = exact.logsumexp(row)
+            assert ill(true, row, None) or in_ulp(got, true, row, None) <= 1, name
+            assert in_eps(got, true, row, None) <= BOUNDS["ill-conditioned", dtype.name], name
+
+
 def test_ten_million_equal_terms_do_not_drift(isa, dtype):
     a = np.full(10_000_001, 1.5, dtype)
     true = exact.contract([1.5], [float(a.size)])

@@ -8,7 +8,10 @@ from arrays import LAYOUTS, VALUES, around, block_sizes
 import lsecy
 
 SIZES = [*range(1, 10), *around(16, 32, 64, 128, 256), 1000]
-CASES = ["normal", "sorted up", "sorted down", "masked", "saw", "first is -1e30", "0 and -40"]
+CASES = [
+    *("normal", "sorted up", "sorted down", "masked", "saw", "first is -1e30", "0 and -40"),
+    *("uniform below zero", "spread", "late peak"),
+]
 
 
 def row(rng, n, dtype, case="normal"):
