@@ -85,5 +85,7 @@ ELEMENTARY = {
     ("exp", "float32"): 1.2,
     ("exp", "float64"): 1.25,
     "exp_pair": 2.0**-55,
+    ("exp_parts", "float32"): 2.0**-53,
+    ("exp_parts", "float64"): 2.0**-55,
     "log_pair": 0.56,
 }

@@ -458,15 +458,15 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
     keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
 
 
-# EXACT without weights, of rows longer than SHORT_ROW.  A term is cut at a grid on which terms below 2^8 add up
+# EXACT without weights, of rows longer than SHORT_ROW.  A term is cut at a grid on which terms below 2^7 add up
 # without error, so that a tree of eight first parts loses nothing; the rests, which are small, make a tree of their
 # own, and only eight terms' sums are added with care.  Half of the time of pairs, to the same digits; but a rest that
 # could be subnormal is left to these.
 
 cdef inline void exact_parts(dvec x, dvec lost, bint general, dvec *high, dvec *low) noexcept nogil:
-    # exp(x + lost) = high + low, high a multiple of 2^-44 if below 2^8.
+    # exp(x + lost) = high + low, high a multiple of 2^-44 if below 2^7.
     # range  [-708, 710]: what lies below counts as 0 from -709 on, what above as infinity or NaN
-    # bound  2^-55 relative, of float32 elements 2^-54; near 0 nothing of a tiny x is lost
+    # bound  2^-55 relative, of float32 elements 2^-53; near 0 nothing of a tiny x is lost
     cdef dvec p, r, tail, t, z, k, rest, grid = dsplat(384)
     cdef divec gone
     x = dat_most(dat_least(x, dsplat(-709)), dsplat(710))
@@ -2925,27 +2925,28 @@ kernels.untranspose = untranspose
 table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
 
 
-# Doors for the tests: the elementary functions alone, lane by lane.
+# Doors for the tests: the elementary functions alone.  They take numbers, for a memoryview in this file alone would
+# be an eighth of the wheel.
 
-def exp_terms(const real[:] x, real[:] out):
-    """out[i] = exp(x[i]) as the FAST fold computes it."""
-    cdef Py_ssize_t i
-    for i in range(x.shape[0]):
-        out[i] = lane(fast_term(splat(x[i]), splat(0), splat(0), False, False), 0)
-
-
-def exp_pair(const double[:] x, double[:] high, double[:] low):
-    """high[i] + low[i] = exp(x[i]) as the EXACT fold computes it."""
-    cdef Py_ssize_t i
-    cdef dvec h, l
-    for i in range(x.shape[0]):
-        double_term(dsplat(x[i]), dsplat(0), dsplat(0), dsplat(0), False, True, &h, &l)
-        high[i] = dlane(h, 0)
-        low[i] = dlane(l, 0)
+def exp_term(double x):
+    """exp(x) as the FAST fold computes it, in the element type."""
+    return lane(fast_term(splat(<real> x), splat(0), splat(0), False, False), 0)
 
 
-def log_pair_sum(const double[:] high, const double[:] low, const double[:] shift, double[:] out):
-    """out[i] = shift[i] + log(high[i] + low[i])."""
-    cdef Py_ssize_t i
-    for i in range(high.shape[0]):
-        out[i] = dlane(log_pair(dsplat(high[i]), dsplat(low[i]), dsplat(shift[i])), 0)
+def exp_pair(double x):
+    """(high, low), whose sum is exp(x) as the EXACT fold computes it."""
+    cdef dvec high, low
+    double_term(dsplat(x), dsplat(0), dsplat(0), dsplat(0), False, True, &high, &low)
+    return dlane(high, 0), dlane(low, 0)
+
+
+def exp_parts(double x):
+    """The same where the EXACT fold adds on a grid."""
+    cdef dvec high, low
+    exact_parts(dsplat(x), dsplat(0), False, &high, &low)
+    return dlane(high, 0), dlane(low, 0)
+
+
+def log_pair_sum(double high, double low, double shift):
+    """shift + log(high + low)."""
+    return dlane(log_pair(dsplat(high), dsplat(low), dsplat(shift)), 0)
