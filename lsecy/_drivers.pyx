@@ -18,7 +18,7 @@ from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
-    Terms, plain_terms)
+    Terms, is_short, plain_terms)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter)
@@ -71,13 +71,13 @@ cdef inline Py_ssize_t task_length(Py_ssize_t n, int bits) noexcept nogil:
     return block * ((blocks + MOST_TASKS - 1) // MOST_TASKS)
 
 
-cdef inline Care first_care(Py_ssize_t n) noexcept nogil:
-    return SHORT if n <= SHORT_ROW else FAST
+cdef inline Care first_care(Py_ssize_t n, int bits) noexcept nogil:
+    return SHORT if is_short(n, bits) else FAST
 
 
 cdef inline Care care_of(const Problem *problem) noexcept nogil:
     # A state that is held may become that of a long row.
-    return FAST if problem.held != NULL else first_care(problem.n)
+    return FAST if problem.held != NULL else first_care(problem.n, problem.bits)
 
 
 # --- states -----------------------------------------------------------------------------------------
@@ -492,7 +492,8 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     if look.phase == PEAK:
         kernels.peak(&terms, count, width, look.map, states.shift, states.low)
     elif look.phase == SUM or look.phase == APART:
-        kernels.sum(&terms, count, width, look.map, look.peak, problem.n <= SHORT_ROW, look.phase == APART, states)
+        kernels.sum(&terms, count, width, look.map, look.peak, is_short(problem.n, problem.bits), look.phase == APART,
+                    states)
     elif look.phase == FOLD and alone:
         kernels.fold_row(&terms, count, look.care, states, 0)
     elif look.phase == FOLD:
@@ -655,13 +656,14 @@ cdef inline Row row_of(const Group *group, Py_ssize_t k) noexcept nogil:
     return row
 
 
-cdef void finish_rows(const Problem *problem, const Group *group, Care care, const States *states,
+cdef bint finish_rows(const Problem *problem, const Group *group, Care care, const States *states,
                       void *out, void *sign) noexcept nogil:
+    # True if nearly all answers were looked for twice.
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, lacking = 0
     cdef States here
     pad_states(states, group.count)
     if kernels.finish(states, group.count, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
@@ -670,12 +672,54 @@ cdef void finish_rows(const Problem *problem, const Group *group, Care care, con
                 here = from_place(states, k)
                 fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
                 value[k] = finish_one(kernels, states, k, wanted + k if wanted != NULL else NULL)
+                lacking += 1
     store_rows(problem, group, value, signs, out, sign)
+    return 8 * lacking >= 7 * group.count
+
+
+cdef bint finish_near(const Problem *problem, const Group *group, const States *states, void *out,
+                      void *sign) noexcept nogil:
+    # The same of rows that were folded with care at once, for those before lay near zero.  An answer that a first look
+    # would leave as it is comes from a first look, so that its bits are the same.
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef double first[TILE]
+    cdef double first_signs[TILE]
+    cdef double *wanted = signs if sign != NULL else NULL
+    cdef Py_ssize_t k, far = 0
+    cdef States here
+    pad_states(states, group.count)
+    kernels.finish(states, group.count, 0, 0, value, wanted)
+    for k in range(group.count):
+        if not is_near(value[k]):
+            here = from_place(states, k)
+            fold_over(problem, row_of(group, k), 1, FAST, NULL, &here)
+            far += 1
+    if far > 0:
+        kernels.finish(states, group.count, near_zero(FAST, problem.bits), cancelled(FAST, problem.bits), first,
+                       first_signs if sign != NULL else NULL)
+        for k in range(group.count):
+            if not is_near(value[k]) and not lacks_digits(first[k], states, k, FAST, problem.bits):
+                value[k] = first[k]
+                signs[k] = first_signs[k]
+    store_rows(problem, group, value, signs, out, sign)
+    return 8 * far <= group.count
+
+
+cdef inline bint is_near(double value) noexcept nogil:
+    # A first look, whose error is far below 2^-7, finds this answer to lack digits too.
+    return fabs(value) < 4 - 0.0078125
+
+
+cdef inline bint may_lie_near(const Problem *problem, Care care) noexcept nogil:
+    # Can the last answers tell what to do with the next rows?  Not with weights, whose sums may cancel.
+    return care == FAST and problem.held == NULL and (problem.b.data == NULL or problem.logarithmic)
 
 
 cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
-                      void *out, void *sign) noexcept nogil:
-    # Rows first .. end, up to TILE together.
+                      void *out, void *sign, bint *near) noexcept nogil:
+    # Rows first .. end, up to TILE together.  `near`: did the rows before lie near zero?
     cdef Group group
     cdef Room room
     cdef States states = states_of(&room)
@@ -684,24 +728,36 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
         find_group(problem, first, min(TILE, end - first), &group)
         if care == SHORT and problem.bare:
             reduce_short_rows(problem, &group, out, sign)
+        elif near[0] and may_lie_near(problem, care):
+            fold_rows(problem, &group, EXACT, &states)
+            near[0] = finish_near(problem, &group, &states, out, sign)
         else:
             fold_rows(problem, &group, care, &states)
             if problem.held != NULL:
                 hold_rows(problem, &group, &states)
             else:
-                finish_rows(problem, &group, care, &states, out, sign)
+                near[0] = finish_rows(problem, &group, care, &states, out, sign)
         first += group.count
+
+
+cdef inline bint are_dense(const Problem *problem, const Group *group) noexcept nogil:
+    # Plain rows of one block each, at equal distances.
+    return (problem.plain and group.even and problem.n <= block_length(problem.bits)
+            and along_memory(problem, &problem.a, problem.reduced.a) and group.step_a % (problem.bits // 8) == 0)
 
 
 cdef void fold_rows(const Problem *problem, const Group *group, Care care, const States *states) noexcept nogil:
     cdef States here
     cdef Py_ssize_t k
-    if problem.n <= SHORT_ROW and group.count >= 4:
+    if is_short(problem.n, problem.bits) and group.count >= 4:
         fold_tile(problem, group, care, states)
-        return
-    for k in range(group.count):
-        here = from_place(states, k)
-        fold_over(problem, row_of(group, k), 1, care, NULL, &here)
+    elif are_dense(problem, group):
+        kernels_of(problem.bits).fold_rows(group.first.a, group.step_a // (problem.bits // 8), problem.n, group.count,
+                                           care, states)
+    else:
+        for k in range(group.count):
+            here = from_place(states, k)
+            fold_over(problem, row_of(group, k), 1, care, NULL, &here)
 
 
 cdef void drop_from_rows(const Problem *problem, const Group *group, void *target) noexcept nogil:
@@ -872,26 +928,45 @@ cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize
     return max(0, panel % job.panels * job.wide - (job.problem.inner - width))
 
 
-cdef void finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
+cdef bint finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
                          const States *states, Job *job, void *out, void *sign) noexcept nogil:
-    # `job`: the one whose tasks are shared out, or NULL.
+    # `job`: the one whose tasks are shared out, or NULL.  True if all columns were looked at twice.
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Room room
     cdef States exact = states_of(&room)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, lacking = 0
     pad_states(states, width)
     if kernels.finish(states, width, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
         fold_over(problem, row, width, EXACT, job, &exact)
         for k in range(width):
             if lacks_digits(value[k], states, k, care, problem.bits):
                 value[k] = finish_one(kernels, &exact, k, wanted + k if wanted != NULL else NULL)
+                lacking += 1
     store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
+    return lacking == width
 
 
-cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
+cdef bint reduce_near_columns(const Problem *problem, Row row, Py_ssize_t width, const States *states, void *out,
+                              void *sign) noexcept nogil:
+    # As finish_near.  False, and nothing is written, where any column is not near.
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef Py_ssize_t k
+    fold_over(problem, row, width, EXACT, NULL, states)
+    pad_states(states, width)
+    kernels_of(problem.bits).finish(states, width, 0, 0, value, signs if sign != NULL else NULL)
+    for k in range(width):
+        if not is_near(value[k]):
+            return False
+    store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
+    return True
+
+
+cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept nogil:
+    # `near` as in reduce_rows.
     cdef const Problem *problem = job.problem
     cdef void *out = job.out
     cdef void *sign = job.sign
@@ -913,11 +988,15 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
         signs_of(value, width, signs)
         store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
         return
+    if near[0] and may_lie_near(problem, care):
+        near[0] = reduce_near_columns(problem, row, width, &states, out, sign)
+        if near[0]:
+            return
     fold_over(problem, row, width, care, NULL, &states)
     if problem.held != NULL:
         hold_columns(problem, row, width, columns_before(job, panel, width), &states, NULL)
     else:
-        finish_columns(problem, row, width, care, &states, NULL, out, sign)
+        near[0] = finish_columns(problem, row, width, care, &states, NULL, out, sign)
 
 
 # --- states that are held ---------------------------------------------------------------------------------
@@ -953,7 +1032,7 @@ cdef void hold_rows(const Problem *problem, const Group *group, const States *st
     cdef Room room
     cdef States exact = states_of(&room), here, held
     cdef bint lacking[TILE]
-    cdef bint short = problem.n <= SHORT_ROW, any = False
+    cdef bint short = is_short(problem.n, problem.bits), any = False
     cdef Py_ssize_t k
     for k in range(group.count):
         held = pair_at(problem.held + HELD * row_of(group, k).out)
@@ -980,7 +1059,7 @@ cdef void hold_columns(const Problem *problem, Row row, Py_ssize_t width, Py_ssi
     cdef Py_ssize_t k
     for k in range(first, width):
         held = pair_at(problem.held + HELD * (row.out + k * problem.inner_out))
-        lacking[k] = joins_first(&held, states, k, problem.n <= SHORT_ROW)
+        lacking[k] = joins_first(&held, states, k, is_short(problem.n, problem.bits))
         any = any or lacking[k]
     if not any:
         return
@@ -997,7 +1076,7 @@ cdef void hold_row(const void *a, Py_ssize_t n, int bits, double *held) noexcept
     cdef States states = states_of(&room), pair = pair_at(held)
     cdef Terms terms = plain_terms(a, 0)
     kernels.fold_row(&terms, n, FAST, &states, 0)
-    if joins_first(&pair, &states, 0, n <= SHORT_ROW):
+    if joins_first(&pair, &states, 0, is_short(n, bits)):
         kernels.fold_row(&terms, n, EXACT, &states, 0)
         merge(&pair, STATE, &states, 0)
 
@@ -1063,7 +1142,8 @@ cdef struct Share:
     char apart[48]
 
 
-cdef void do_item(const Job *job, Py_ssize_t item) noexcept nogil:
+cdef void do_item(const Job *job, Py_ssize_t item, bint *near) noexcept nogil:
+    # `near`: what a thread's last item tells about the next, as in reduce_rows.
     cdef const Problem *problem = job.problem
     cdef Py_ssize_t length
     if job.kind == TASKS:
@@ -1078,13 +1158,13 @@ cdef void do_item(const Job *job, Py_ssize_t item) noexcept nogil:
     elif job.kind == PANELS and job.maps:
         map_panel(job, item)
     elif job.kind == PANELS:
-        reduce_panel(job, item)
+        reduce_panel(job, item, near)
     elif job.scoring != NULL:
         score_rows(problem, job.scoring, item * job.each, min(problem.rows, (item + 1) * job.each), NULL)
     elif job.maps:
         map_some_rows(job, item * job.each, min(problem.rows, (item + 1) * job.each))
     else:
-        reduce_rows(problem, item * job.each, min(problem.rows, (item + 1) * job.each), job.out, job.sign)
+        reduce_rows(problem, item * job.each, min(problem.rows, (item + 1) * job.each), job.out, job.sign, near)
 
 
 cdef void do_share(const Job *job, Share *shares, int threads, int me) noexcept nogil:
@@ -1093,13 +1173,14 @@ cdef void do_share(const Job *job, Share *shares, int threads, int me) noexcept 
     cdef Py_ssize_t item
     cdef int k
     cdef Share *share
+    cdef bint near = False
     for k in range(threads):
         share = &shares[(me + k) % threads]
         while True:
             item = lsecy_take(&share.next)
             if item >= share.end:
                 break
-            do_item(job, item)
+            do_item(job, item, &near)
 
 
 cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
@@ -1107,9 +1188,10 @@ cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
     cdef Py_ssize_t item, arrived = 0
     cdef double began
     cdef int me
+    cdef bint near = False
     if threads == 1:    # a parallel region of one thread costs 300 ns
         for item in range(count):
-            do_item(job, item)
+            do_item(job, item, &near)
         return
     threads = min(threads, MOST_THREADS)
     for me in range(threads):
@@ -1326,7 +1408,8 @@ cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map m
     cdef void *target = at(problem, out, row.out)
     if problem.inner > 1:
         panel_terms(problem, row, 0, problem.n, &buffers, &terms)
-        return kernels.map_block(&terms, problem.n, width, map, problem.n <= SHORT_ROW, target, out_step(problem))
+        return kernels.map_block(&terms, problem.n, width, map, is_short(problem.n, problem.bits), target,
+                                 out_step(problem))
     row_terms(problem, row, 0, problem.n, &buffers, &terms)
     if out_along(problem):
         return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)
@@ -1354,8 +1437,8 @@ cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, 
     for k in range(width, whole_vectors(width)):    # settle works on them: rows that lack nothing
         states.high[k] = 1e9
         states.low[k] = states.size[k] = known.first[k] = known.second[k] = known.power[k] = 0
-    return kernels_of(problem.bits).settle(&states, width, map, problem.n <= SHORT_ROW, apart, known.peak, known.first,
-                                           known.second, known.power)
+    return kernels_of(problem.bits).settle(&states, width, map, is_short(problem.n, problem.bits), apart, known.peak,
+                                           known.first, known.second, known.power)
 
 
 cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, Known *known) noexcept nogil:
@@ -1459,7 +1542,7 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
     cdef Group group
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
-        if problem.n <= SHORT_ROW:
+        if is_short(problem.n, problem.bits):
             map_group(problem, &group, job.map, job.out)
         else:
             map_long_rows(problem, &group, job.map, job.out)
@@ -1468,9 +1551,7 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
 
 cdef void map_long_rows(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
     cdef Py_ssize_t k = 0, size = problem.bits // 8
-    cdef bint dense = (problem.plain and group.even and problem.n <= block_length(problem.bits)
-                       and along_memory(problem, &problem.a, problem.reduced.a) and out_along(problem)
-                       and group.step_a % size == 0)
+    cdef bint dense = are_dense(problem, group) and out_along(problem)
     while k < group.count:
         if dense:
             k += kernels_of(problem.bits).map_rows(
@@ -1551,9 +1632,9 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     cdef Terms terms
     cdef Problem problem    # filled only as far as a contiguous row needs it
     cdef Row row
-    cdef Care care = first_care(n)
+    cdef Care care = first_care(n, bits)
     cdef bint one_block = n <= block_length(bits)
-    if n <= SHORT_ROW:
+    if is_short(n, bits):
         return kernels.short_row(a, n)
     terms = plain_terms(a, 0)
     if one_block:
@@ -1586,7 +1667,7 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
     cdef double tile[SHORT_ROW * TILE]
     cdef double answer[SHORT_ROW * TILE]
     cdef Terms terms = plain_terms(a, 0)
-    if n > SHORT_ROW:
+    if not is_short(n, bits):
         return kernels.map_block(&terms, n, 0, map, False, out, 0)
     memcpy(row, a, n * (bits // 8))
     kernels.transpose(row, n, n, 1, SHORT_ROW + TILE, tile)

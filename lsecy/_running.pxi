@@ -505,7 +505,7 @@ cdef void scan_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
         if problem.inner > 1:
             panel_terms(problem, row, first, count, &buffers, &terms)
             target = at(problem, out, row.out + first * out_step(problem))
-            if problem.n <= SHORT_ROW:    # as short rows
+            if is_short(problem.n, problem.bits):    # as short rows
                 scan_columns(problem, &terms, 0, count, width, exclusive, running, target, out_step(problem))
                 return
             while start < count:
@@ -626,7 +626,7 @@ cdef int share_scans(const Problem *problem, bint exclusive, double initial, voi
     job.out = out
     job.exclusive = exclusive
     job.tasks = &start
-    if problem.inner == 1 and problem.n <= SHORT_ROW:
+    if problem.inner == 1 and is_short(problem.n, problem.bits):
         job.kind = TILES
         job.each = TILE * max(1, SCAN_TASK // (TILE * problem.n))
         items = (problem.rows + job.each - 1) // job.each

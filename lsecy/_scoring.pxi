@@ -116,7 +116,7 @@ cdef void score_rows(const Problem *problem, const Scoring *scoring, Py_ssize_t 
     cdef States here
     cdef Sight sight
     cdef Py_ssize_t k
-    cdef bint short = problem.n <= SHORT_ROW
+    cdef bint short = is_short(problem.n, problem.bits), near = False
     cdef bint summed = scoring.k > 0 or scoring.summary == LOSSES
     sight.problem = problem
     sight.known = &known
@@ -127,7 +127,7 @@ cdef void score_rows(const Problem *problem, const Scoring *scoring, Py_ssize_t 
         if short and summed:
             know_short(problem, &group, &known)
         if scoring.lse != NULL and (short or scoring.k == 0):
-            reduce_rows(problem, first, first + group.count, scoring.lse, NULL)
+            reduce_rows(problem, first, first + group.count, scoring.lse, NULL, &near)
         if short and scoring.summary == ENTROPY and entropies_of_tile(problem, &group, scoring.totals + first):
             first += group.count
             continue
@@ -608,7 +608,7 @@ cdef bint know_shares(const Problem *problem, Row row, Job *job, Known *logs, Kn
     # Of softmax and of log_softmax.  False for a row of which the first is undefined.
     cdef States states = states_of(&logs.room)
     cdef Look look = look_for(LOG_SOFTMAX, logs)
-    if problem.n <= SHORT_ROW:    # whose sums are of two kinds
+    if is_short(problem.n, problem.bits):    # whose sums are of two kinds
         know(problem, row, 1, SOFTMAX, job, shares)
         know(problem, row, 1, LOG_SOFTMAX, job, logs)
         return not is_strange(logs, 0)

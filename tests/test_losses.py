@@ -14,7 +14,7 @@ import lsecy
 
 INF, NAN = np.inf, np.nan
 A = np.zeros((2, 3))
-SIZES = [1, 2, 3, 5, 17, 48, 49, 130, 300]
+SIZES = [1, 2, 3, 5, 17, 48, 49, 64, 65, 130, 300]
 
 
 def sizes(dtype):
@@ -270,7 +270,7 @@ def everything(a, y, soft, axis=-1, out=None):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_rows_and_columns_have_the_same_bits_in_every_layout(isa, dtype, rng, layout):
-    for n in (1, 5, 48, 49, 700, BLOCKS[dtype.name] + 1):
+    for n in (1, 5, 48, 49, 64, 65, 700, BLOCKS[dtype.name] + 1):
         a, soft = rng.normal(0, 3, (2, 5, n)).astype(dtype)
         a[::2, n // 2] += 12
         y = np.where(np.arange(5) % 2, rng.integers(0, n, 5), n // 2)

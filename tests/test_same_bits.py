@@ -249,3 +249,18 @@ def test_asking_for_the_sign_does_not_change_the_bits(isa, dtype, rng):
     for n in SIZES:
         a = rng.standard_normal((3, n)).astype(dtype)
         assert exact.same_bits(lsecy.logsumexp(a, axis=1), lsecy.logsumexp(a, axis=1, return_sign=True)[0])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_answers_near_zero_do_not_depend_on_those_before(isa, dtype, rng, axis):
+    """The last rows tell how the next are looked at, near zero or not: their bits must not."""
+    a = rng.normal(0, 1, (700, 130)) + rng.choice([-5, 0], (7, 1)).repeat(100, axis=0)
+    a[333] -= 40
+    a[335, 7] = np.nan
+    a[350:353] = -np.inf
+    a[360:420] += np.linspace(-0.1, 0.1, 60)[:, None] + 4 - np.log(np.exp(a[360:420]).sum(1))[:, None]
+    a = a.astype(dtype)
+    got, sign = lsecy.logsumexp(a if axis else np.ascontiguousarray(a.T), axis=axis, return_sign=True)
+    each = [lsecy.logsumexp(row, return_sign=True) for row in a]
+    assert exact.same_bits(got, np.array([value for value, _ in each]))
+    assert exact.same_bits(sign, np.array([sign for _, sign in each]))

@@ -142,7 +142,7 @@ def order_of(a):
     return np.argsort(-keys, axis=-1, kind="stable")
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 48, 49, 700, 4097, 9000])
+@pytest.mark.parametrize("n", [1, 2, 7, 48, 49, 64, 65, 700, 4097, 9000])
 @pytest.mark.parametrize("levels", [3, 50, 10**6])
 def test_the_largest_are_sorted_and_of_equals_the_first(isa, dtype, rng, n, levels):
     a = rng.integers(0, levels, (3, n)).astype(dtype)
@@ -158,7 +158,7 @@ def test_the_largest_are_found_in_rows_of_every_kind(isa, dtype, rng, case):
     assert np.array_equal(lsecy.topk_logprobs(a, 40)[1], order_of(a)[:, :40])
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 48, 49, 700, 4097, 9000])
+@pytest.mark.parametrize("n", [1, 2, 7, 48, 49, 64, 65, 700, 4097, 9000])
 @pytest.mark.parametrize("levels", [3, 50, 10**6])
 def test_ranks_are_places_in_the_order_of_the_largest(isa, dtype, rng, n, levels):
     a = rng.integers(0, levels, (4, n)).astype(dtype)
@@ -220,7 +220,7 @@ def everything(a, ids, axis=-1):
 
 def bits_sizes(dtype):
     block = BLOCKS[dtype.name]
-    return [1, 2, 5, 16, 48, 49, 130, block - 1, block + 1, 2 * block + 5]
+    return [1, 2, 5, 16, 48, 49, 64, 65, 130, block - 1, block + 1, 2 * block + 5]
 
 
 def mixed(rng, shape, dtype):
@@ -243,7 +243,7 @@ def test_rows_and_columns_have_the_same_bits_in_every_layout(isa, dtype, rng, la
             assert [exact.same_bits(*pair) for pair in zip(got, reference, strict=True)] == [True] * 8, n
 
 
-@pytest.mark.parametrize("n", [1, 3, 16, 48, 49, 130, 5000])
+@pytest.mark.parametrize("n", [1, 3, 16, 48, 49, 64, 65, 130, 5000])
 def test_a_row_has_the_same_bits_in_a_batch_of_any_size(isa, dtype, rng, n):
     a = mixed(rng, (70, n), dtype)
     ids = rng.integers(0, n, (70, 2))
@@ -276,7 +276,7 @@ def test_what_else_is_asked_does_not_change_the_bits(isa, dtype, rng):
 
 
 def test_the_sum_has_the_bits_of_logsumexp(isa, dtype, rng):
-    for n in (1, 5, 48, 49, 300, 9000):
+    for n in (1, 5, 48, 49, 64, 65, 300, 9000):
         for shift in (0, 100, -np.log(n)):  # the last gives sums near zero
             a = (shift + 0.1 * rng.normal(0, 1, (6, n))).astype(dtype)
             lse = lsecy.token_logprobs(a, np.zeros(6, int), return_lse=True, scale=0.9)[1]

@@ -23,7 +23,7 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
-    plain_terms)
+    is_short, plain_terms)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -410,16 +410,12 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
     cdef Terms row = terms[0]
     cdef vec c = splat(shift), total
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
-    cdef int v, h
+    cdef int v, h, count
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
-    while i < n:
+    while i + stripe <= n:
         j = i
-        if n - i < stripe:
-            pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
-            row = tail.terms
-            j = 0
-        elif not general:    # one register for all addresses
+        if not general:    # one register for all addresses
             row.a = <const real *> terms.a + i
             j = 0
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
@@ -431,6 +427,15 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
                 for h in range(HALVES):
                     size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
         i += stripe
+    if i < n:
+        count = <int> ((n - i + WIDTH - 1) // WIDTH)
+        pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
+        for v in range(WIDTH // LANES):
+            total = eight_terms(&tail.terms, 0, 0, v * LANES, WIDTH, c, count, general, sizes)
+            add_wide(total, high + v * HALVES, low + v * HALVES)
+            if general:
+                for h in range(HALVES):
+                    size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, general, shift, states, place)
 
 
@@ -458,7 +463,7 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
     keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
 
 
-# EXACT without weights, of rows longer than SHORT_ROW.  A term is cut at a grid on which terms below 2^7 add up
+# EXACT without weights, of rows that are not short.  A term is cut at a grid on which terms below 2^7 add up
 # without error, so that a tree of eight first parts loses nothing; the rests, which are small, make a tree of their
 # own, and only eight terms' sums are added with care.  Half of the time of pairs, to the same digits; but a rest that
 # could be subnormal is left to these.
@@ -523,26 +528,25 @@ cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint ge
     cdef dvec low[SPREAD]
     cdef dvec rest[SPREAD]
     cdef Tail tail
-    cdef Terms row = terms[0]
     cdef dvec c = dsplat(shift)
-    cdef Py_ssize_t i = 0, j, stripe = TREE * DWIDTH
-    cdef int v
+    cdef Py_ssize_t i = 0, stripe = TREE * DWIDTH
+    cdef int v, count
     for v in range(DWIDTH // DLANES):
         high[v] = low[v] = rest[v] = dsplat(0)
-    while i < n:
-        j = i
-        if n - i < stripe:
-            pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
-            row = tail.terms
-            j = 0
+    while i + stripe <= n:
         for v in range(DWIDTH // DLANES):
-            add_eight_exactly(&row, 0, 0, j + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
+            add_eight_exactly(terms, 0, 0, i + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
         i += stripe
+    if i < n:
+        count = <int> ((n - i + DWIDTH - 1) // DWIDTH)
+        pad_terms(terms, i, n - i, count * DWIDTH, <real> -INFINITY, &tail)
+        for v in range(DWIDTH // DLANES):
+            add_eight_exactly(&tail.terms, 0, 0, v * DLANES, DWIDTH, c, count, general, high + v, low + v, rest + v)
     keep_row(high, low, rest, high, DWIDTH, True, True, False, shift, states, place)
 
 
 cdef inline bint has_parts(const Terms *terms, Py_ssize_t n) noexcept nogil:
-    return terms.b == NULL and n > SHORT_ROW
+    return terms.b == NULL and not is_short(n, REAL_BITS)
 
 
 cdef inline bint parts_suffice(const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
@@ -686,18 +690,18 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
     for k in range(DWIDTH * TILE):
         high[k] = low[k] = rest[k] = 0
     while first < n:
-        for v in range(vectors):
-            j = column_of(v, DLANES, width)
-            c = load_double(shift + j)
-            for p in range(DWIDTH):
-                row = first + p
-                if row >= n:
-                    break
+        for p in range(DWIDTH):
+            row = first + p
+            if row >= n:
+                break
+            count = <int> min((n - row + DWIDTH - 1) // DWIDTH, TREE)
+            for v in range(vectors):
+                j = column_of(v, DLANES, width)
+                c = load_double(shift + j)
                 place = p * TILE + v * DLANES
                 h[0] = dload(high + place)
                 l[0] = dload(low + place)
                 r[0] = dload(rest + place)
-                count = <int> min((n - row + DWIDTH - 1) // DWIDTH, TREE)
                 if count == TREE:
                     add_eight_exactly(terms, row, DWIDTH, j, 0, c, TREE, general, h, l, r)
                 else:
@@ -865,6 +869,15 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
     if not settled(largest, strange, states, place):
         shift = lane(on_grid(splat(<real> largest)), 0)
         look_row(terms, n, shift, care, states, place)
+
+
+cdef void fold_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Care care,
+                    const States *states) noexcept nogil:
+    cdef Terms terms
+    cdef Py_ssize_t row
+    for row in range(count):
+        terms = plain_terms(<const real *> start + row * a_step, 0)
+        fold_row(&terms, n, care, states, row)
 
 
 cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
@@ -1146,10 +1159,10 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
 # bits more than the element type.  A share is rounded once, where its two parts are added.
 #
 # log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
-# terms that are the peak are counted, and the rest is added apart.  Short columns subtract the peak
+# rest is added apart.  Short columns subtract the peak
 # always: then its own term is 1, and only a rest near the end of the grid is lost.
 #
-# Order of the sums as above; columns of at most SHORT_ROW, which are never rows of their own, simply in
+# Order of the sums as above; short columns, which are never rows of their own, simply in
 # order, eight terms at a time.
 
 # What exponents are counted from, lane by lane.
@@ -1280,36 +1293,39 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
 
 
 cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count,
-                           dvec *high, dvec *low, dvec *ones) noexcept nogil:
-    # Adds eight terms one by one in wider arithmetic, but only counts those that are the peak.
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general, bint far,
+                           dvec *high, dvec *low) noexcept nogil:
+    # Adds eight terms one by one in wider arithmetic, but those that are the peak.
     cdef Powers powers = powers_of_two()
     cdef vec x, lost, t, q, k, z
     cdef ivec top
     cdef int s, which
     for s in range(count):
-        x = exponent(terms, row + s * row_apart, j + s * j_apart, True, &lost)
-        top = (x == whole.peak) & (lost == whole.peak_low)
-        x = difference(x, base, True, True, &lost)
-        table_power(at_least(x, base.bottom), lost, False, base.steps, True, &powers, &t, &q, &k, &z)
-        t = pick(top | (x < base.bottom), splat(0), t)
+        x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
+        top = x == whole.peak
+        if general:
+            top = top & (lost == whole.peak_low)
+        x = difference(pick(top, splat(<real> -INFINITY), x), base, general, far, &lost)
+        table_power(at_least(x, base.bottom), lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
+        t = pick(x < base.bottom, splat(0), t)
         x = whole_term(t, q)
-        q = pick(top, splat(0), t * q + (t - x))
-        t = x
+        q = t * q + (t - x)
         for which in range(HALVES):
-            ones[which] = ones[which] + half(pick(top, splat(1), splat(0)), which)
-            add_pair(half(t, which), half(q, which), high + which, low + which)
+            if REAL_BITS == 32:    # in double both have room
+                high[which] = high[which] + (half(x, which) + half(q, which))
+            else:
+                add_pair(half(x, which), half(q, which), high, low)
 
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                            Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
                            bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place, vec *least,
-                           dvec *high, dvec *low, dvec *ones) noexcept nogil:
-    # Eight terms to the sums of a position; `apart`: to those of all but the peak, which is counted.
+                           dvec *high, dvec *low) noexcept nogil:
+    # Eight terms to the sums of a position; `apart`: to those of all but the peak.
     cdef vec h, l
     cdef int which
     if apart:
-        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, high, low, ones)
+        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, general, far, high, low)
         return
     eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, bounded, kept, place, j_apart, least,
                 &h, &l)
@@ -1325,7 +1341,6 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
                          bint far, bint apart, bint bounded, Kept *kept, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
-    cdef dvec ones[SPREAD]
     cdef Tail tail
     cdef vec least = splat(<real> INFINITY), stripes = least
     cdef Base own = start[0]    # in registers: what is stored cannot change it
@@ -1335,7 +1350,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
-        high[v] = low[v] = ones[v] = dsplat(0)
+        high[v] = low[v] = dsplat(0)
     while i < n:
         j = i
         if n - i < stripe:
@@ -1348,7 +1363,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             j = 0
         for v in range(WIDTH // LANES):
             add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
-                      i + v * LANES, &least, high + v * HALVES, low + v * HALVES, ones + v * HALVES)
+                      i + v * LANES, &least, high + v * HALVES, low + v * HALVES)
         i += stripe
     if kept != NULL:
         if bounded:
@@ -1360,23 +1375,21 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             pad(kept.t + j, min(n - j, LANES), LANES, <real> INFINITY, edge)
             kept.least = at_most(load(edge), kept.least)
             j += LANES
-    keep_row(high, low, low, ones, WIDTH, apart or REAL_BITS == 64, False, apart, lane(base.power, 0), states, 0)
+    keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
 
 
 cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const Whole *whole,
-                            bint apart, const States *states) noexcept nogil:
+                            bint general, bint far, bint apart, const States *states) noexcept nogil:
     # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
     cdef dvec high[SPREAD * HALVES_BOUND]
     cdef dvec low[SPREAD * HALVES_BOUND]
-    cdef dvec ones[SPREAD * HALVES_BOUND]
     cdef dvec joined[SPREAD]
     cdef dvec joined_low[SPREAD]
-    cdef dvec joined_ones[SPREAD]
     cdef real powers[LANES_BOUND]
     cdef Py_ssize_t k, row, first = 0, p
     cdef int count, which
     for k in range(WIDTH * HALVES):
-        high[k] = low[k] = ones[k] = dsplat(0)
+        high[k] = low[k] = dsplat(0)
     while first < n:
         for p in range(WIDTH):
             row = first + p
@@ -1384,22 +1397,20 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
             if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, True, True, apart, False, NULL, 0, NULL,
-                          high + p * HALVES, low + p * HALVES, ones + p * HALVES)
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0, NULL,
+                          high + p * HALVES, low + p * HALVES)
             else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, True, True, apart, False, NULL, 0, NULL,
-                          high + p * HALVES, low + p * HALVES, ones + p * HALVES)
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0, NULL,
+                          high + p * HALVES, low + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
     for which in range(HALVES):
         for p in range(WIDTH):
             joined[p] = high[p * HALVES + which]
             joined_low[p] = low[p * HALVES + which]
-            joined_ones[p] = ones[p * HALVES + which]
-        join(joined, joined_low, joined_low, joined_ones, WIDTH, apart or REAL_BITS == 64, False, apart)
+        join(joined, joined_low, joined_low, joined, WIDTH, REAL_BITS == 64, False, False)
         keep_columns(states, j + which * DLANES, load_double(powers + which * DLANES), joined[0],
-                     joined_low[0] if apart or REAL_BITS == 64 else dsplat(0), dsplat(0),
-                     joined_ones[0] if apart else dsplat(0))
+                     joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
 
 
 cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, bint general,
@@ -1433,10 +1444,10 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
                 if count == TREE:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0, NULL,
-                              h, l, NULL)
+                              h, l)
                 else:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0, NULL,
-                              h, l, NULL)
+                              h, l)
                 put_sums(high, low, place, h, l)
         first += TREE * WIDTH
     for v in range(vectors):
@@ -1453,7 +1464,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
 
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
                            Kept *kept, vec *high, vec *low) noexcept nogil:
-    # One vector of columns of at most SHORT_ROW.
+    # One vector of short columns.
     cdef vec h, l, least = splat(<real> INFINITY)
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
@@ -1484,7 +1495,7 @@ cdef inline bint has_few(double total) noexcept nogil:
 
 cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
                     double *total) noexcept nogil:
-    # The sum of all terms but the peaks once more, lane by lane, where it is next to nothing: long double
+    # float64: the sum of all terms but the peak once more, lane by lane, where it is next to nothing: long double
     # reaches beyond the end of double's range, where terms would be subnormal.  Compensated, for n may
     # be large.
     cdef Tail tail
@@ -1504,7 +1515,7 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         x = along_or_across(terms, n, i, j, along, &tail, &lost)
         top = (x == whole.peak) & (lost == whole.peak_low)
         y = pick(top, splat(<real> -INFINITY), difference(x, &lower, True, True, &lost))
-        if not all_set(y < splat(<real> (-140.0 if REAL_BITS == 32 else -746.0))):
+        if not all_set(y < splat(-746)):
             store(d, y)
             store(rounded, lost)
             for k in range(LANES):
@@ -1519,29 +1530,95 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         total[k] = <double> (high[k] + rest[k])
 
 
+cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which) noexcept nogil:
+    # peak - shift - power ln2: residual's first product is exact.
+    cdef dvec near = half(whole.peak, which) - half(base.shift, which)
+    cdef dvec near_low = half(whole.peak_low, which) - half(base.shift_low, which)
+    return residual(near, half(base.power, which), dsplat(0.6931471805599453)) + (
+        near_low - half(base.power, which) * dsplat(2.3190468138462996e-17))
+
+
+cdef void sum_others(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
+                     const States *states) noexcept nogil:
+    # All terms but the peak, relative to it, of one vector of columns, or of a row.
+    cdef bint plain = is_plain(terms) and not base.far
+    cdef dvec high, low, product, factor, factor_low
+    cdef Py_ssize_t k
+    cdef int which
+    if along and plain:
+        sum_one(terms, n, base, whole, False, False, True, False, NULL, states)
+    elif along:
+        sum_one(terms, n, base, whole, True, True, True, False, NULL, states)
+    elif plain:
+        sum_vector(terms, n, j, base, whole, False, False, True, states)
+    else:
+        sum_vector(terms, n, j, base, whole, True, True, True, states)
+    for which in range(1 if along else HALVES):
+        k = j + which * DLANES
+        double_term(dsplat(0) - peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True,
+                    &factor, &factor_low)
+        high = doubles(states.high + k, along)
+        low = doubles(states.low + k, along)
+        product = high * factor
+        low = low * factor + (high * factor_low - residual(product, high, factor))
+        if along:
+            states.high[0] = dlane(product, 0)
+            states.low[0] = dlane(low, 0)
+        else:
+            dstore(states.high + k, product)
+            dstore(states.low + k, low)
+
+
+cdef inline vec largest_but_peak(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along,
+                                 const Whole *whole) noexcept nogil:
+    # The peak itself where there is nothing else.
+    cdef Tail tail
+    cdef vec x, lost, nothing = splat(<real> -INFINITY), most = nothing
+    cdef Py_ssize_t i = 0
+    while i < n:
+        x = along_or_across(terms, n, i, j, along, &tail, &lost)
+        most = at_least(pick((x == whole.peak) & (lost == whole.peak_low), nothing, x), most)
+        i += LANES if along else 1
+    if along:
+        most = splat(largest(most))
+    return pick(most > nothing, most, whole.peak)
+
+
 cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
                     const States *states) noexcept nogil:
-    # The states of one vector of columns, or of a row, relative to the peak: all terms but the peaks, whose
-    # number is `size`.
-    cdef double far[LANES_BOUND]
-    cdef Base base = base_of(peak, peak_low, True)
+    # Where the others lie so far below the peak that they leave the range in which they are added: float counts them
+    # from the largest of themselves, for what is relative to the peak has room in double.
+    cdef double remote[LANES_BOUND]
+    cdef double memory[5 * LANES_BOUND]
+    cdef States own = states_in(memory, LANES_BOUND), lower = own
+    cdef Base base = base_of(peak, peak_low, False)
     cdef Whole whole
     cdef Py_ssize_t k, count = 1 if along else LANES
     cdef bint few = False
     whole.peak = peak
     whole.peak_low = peak_low
-    if along:
-        sum_one(terms, n, &base, &whole, True, True, True, False, NULL, states)
-    else:
-        sum_vector(terms, n, j, &base, &whole, True, states)
+    sum_others(terms, n, j, along, &base, &whole, states)
     for k in range(count):
         few = few or has_few(states.high[j + k])
-    if few:
-        few_terms(terms, n, j, along, &base, &whole, far)
+    if not few:
+        return
+    if REAL_BITS == 32:
+        base = base_of(largest_but_peak(terms, n, j, along, &whole), splat(0), False)
+        lower.shift -= j    # a vector of columns goes to places j ..
+        lower.high -= j
+        lower.low -= j
+        lower.rest -= j
+        lower.size -= j
+        sum_others(terms, n, j, along, &base, &whole, &lower)
         for k in range(count):
-            if has_few(states.high[j + k]):
-                states.high[j + k] = far[k]
-                states.low[j + k] = 0
+            remote[k] = own.high[k]
+    else:
+        base = base_of(peak, peak_low, True)
+        few_terms(terms, n, j, along, &base, &whole, remote)
+    for k in range(count):
+        if has_few(states.high[j + k]):
+            states.high[j + k] = remote[k]
+            states.low[j + k] = 0
 
 
 cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, bint along, Tail *tail,
@@ -1725,7 +1802,7 @@ cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint 
         sum_vectors(terms, n, width, bases, True, states)
     for v in range((width + LANES - 1) // LANES):
         if bases[v].far:
-            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, False, states)
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, True, True, False, states)
 
 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
@@ -1863,7 +1940,7 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
 
 
 cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
-    # `first` and `second` of a vector of columns of at most SHORT_ROW.
+    # `first` and `second` of a vector of short columns.
     cdef double memory[5 * TILE]
     cdef States states = states_in(memory, TILE)
     cdef Base base
@@ -1933,8 +2010,8 @@ cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone,
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec high, low, total, value, old
-    cdef vec near = whole.peak - base.shift, near_low = whole.peak_low - base.shift_low
-    cdef Py_ssize_t which, k
+    cdef Py_ssize_t k
+    cdef int which
     cdef bint poor = False
     for which in range(HALVES):
         k = place + (0 if alone else which * DLANES)
@@ -1946,13 +2023,11 @@ cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone,
         low = doubles(states.low + k, alone)
         if apart:
             old = half(whole.first, which) + half(whole.second, which)
-            two_sum(doubles(states.size + k, alone), high, &total, &high)
+            two_sum(dsplat(1), high, &total, &high)    # a peak that is not alone leaves nothing poor
             value = dpick(old < dsplat(dominated(short)), log_pair(total, high + low, dsplat(0)), old)
         else:
             total = high + low
-            # power ln2 - peak: residual's first product is exact
-            value = residual(half(near, which), half(base.power, which), dsplat(0.6931471805599453)) + (
-                half(near_low, which) - half(base.power, which) * dsplat(2.3190468138462996e-17))
+            value = peak_over_power(base, whole, which)
             if REAL_BITS == 32:
                 value = log_coarse(dpick(total - total == dsplat(0), total, dsplat(1)), dsplat(0) - value)
             else:
@@ -2908,6 +2983,7 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
 cdef Kernels kernels
 kernels.lanes = LANES
 kernels.fold_row = fold_row
+kernels.fold_rows = fold_rows
 kernels.fold_columns = fold_columns
 kernels.short_row = short_row
 kernels.short_columns = short_columns

@@ -17,14 +17,20 @@ cdef struct States:
 # How carefully a block is folded.
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
-    SHORT     # rows of at most SHORT_ROW elements that are not plain: computed in double outright
+    SHORT     # short rows that are not plain: computed in double outright
     EXACT     # pairs of doubles throughout: about 2^-56
 
 cdef enum:
-    SHORT_ROW = 48    # longest row that is folded with care SHORT: below it, answers below 4 are the rule
+    SHORT_ROW = 64    # bound of the rows that are short (`is_short`)
     BLOCK_DOUBLES = 2048    # a block of a row: 16 KB, half of the smallest L1 cache in use
     BLOCK_BYTES = 8 * 2048
     TILE = 64         # rows finished together; columns of a panel
+
+cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
+    # Rows of so few elements are laid side by side, for the start and the end of each alone would take as long as its
+    # elements, and looked at with care from the start, for answers below 4 are the rule.  Of more, 64 of them leave
+    # the L1 cache.
+    return n <= (SHORT_ROW if bits == 32 else 48)
 
 # The elements of a block: exponents scale * a + logb and weights b, of which some are left out.
 # Steps lead from row to row of a panel of columns, in elements; a row of its own has none.
@@ -61,10 +67,13 @@ cdef struct Kernels:
     int lanes
     # Folds `n` neighbouring elements into state `place`.
     void (*fold_row)(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil
+    # The same for `count` plain rows of at most a block, `a_step` elements apart, into as many states.
+    void (*fold_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Care care,
+                      const States *states) noexcept nogil
     # Folds `n` rows of `width` neighbouring columns (lanes <= width <= TILE) into `width` states.
     void (*fold_columns)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
-    # The answers of one row, or of `width` columns, of at most SHORT_ROW plain elements.
+    # The answers of one row, or of `width` columns, of few plain elements (`is_short`).
     double (*short_row)(const void *a, Py_ssize_t n) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           double *value) noexcept nogil
@@ -76,9 +85,9 @@ cdef struct Kernels:
     # softmax and log_softmax (their terms have no b).  A row has width 0, a panel its columns.
     # A peak is an array of TILE numbers, followed by TILE of what rounding took from them.
     #   peak    the largest kept exponent, -inf for none (a NaN may be passed over)
-    #   sum     states (high + low) 2^shift e^(peak, where that is far); `short`: SHORT_ROW or less, of which
+    #   sum     states (high + low) 2^shift e^(peak, where that is far); `short` as in `is_short`, of which
     #           log_softmax has its logarithms at once, high + low, for `settle` to hand on;
-    #           `apart`: without the terms that are the peak, whose number is `size`
+    #           `apart`: of all terms but the peak, relative to it
     #   settle  what the sums give to the answers: first, second and power; for log_softmax True if some rows
     #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
     #   write   the elements, `out_step` apart from row to row
