@@ -431,6 +431,15 @@ def _one_above(gap):
     return row
 
 
+def _winner_by(gap):
+    def row(rng, n, dtype):
+        a = 3 * rng.standard_normal(n)
+        a[rng.integers(n)] = gap
+        return a.astype(dtype)
+
+    return row
+
+
 def _tied_winners(rng, n, dtype):
     return np.where(rng.random(n) < 0.5, 7.3, 7.3 - 3 * rng.random(n)).astype(dtype)
 
@@ -457,6 +466,9 @@ SHARES = {
     "one half a unit above equals": _one_above(0.5),
     "one 20 above equals": _one_above(20),
     "one 1e-3 above equals": _one_above(1e-3),
+    "winner by 60": _winner_by(60),
+    "winner by 100": _winner_by(100),
+    "winner by 720": _winner_by(720),
     "tied winners": _tied_winners,
     "normal times 100": _normal_100,
     "offset 1e4": _offset_1e4,

@@ -190,12 +190,6 @@ cdef inline vec table_exp(vec x) noexcept nogil:
     return q * (t * r) + t
 
 
-cdef inline vec least_power(vec z) noexcept nogil:
-    # No more than any t of table_power, `whole`, whose z is not below this one.
-    cdef Powers powers = powers_of_two()
-    return times_power(splat(<real> 0.5) if TABLE == 1 else vlookup(powers.bare, z), z)
-
-
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:
     # two_sum in the element type.
     cdef vec s = x + y

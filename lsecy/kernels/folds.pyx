@@ -18,7 +18,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, double_tail, exp_tail, float_power, least_power, log_coarse, log_float, log_near, log_pair,
+    Powers, double_power, double_tail, exp_tail, float_power, log_coarse, log_float, log_near, log_pair,
     pair_power, powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
@@ -1172,6 +1172,7 @@ cdef struct Base:
     vec power        # a term is relative to 2^power, next to exp(peak - shift)
     vec steps        # what rounds to steps and counts them from there
     vec bottom       # what lies below counts as this, whose term is as good as none
+    vec grid         # adding and removing it rounds terms to a grid (`sum_grid`)
     vec least        # no exponent is below this, as far as one knows
     bint far         # is any lane shifted?
 
@@ -1197,19 +1198,40 @@ cdef inline Base base_of(vec peak, vec peak_low, bint always) noexcept nogil:
     base.least = splat(<real> -INFINITY)
     base.steps = splat(WHOLE_STEPS) - base.power
     base.bottom = base.power * splat(<real> 0.6931471805599453) - splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
+    base.grid = sum_grid()
     return base
+
+
+# Terms that are kept are relative to 2^(power - ROOM) where some lie so far below the peak that their shares may be
+# subnormal: then the least of these is still a normal number, and so is its product with `first` times 2^SCALE.
+cdef inline real room() noexcept nogil:
+    return <real> (40.0 if REAL_BITS == 32 else 100.0)
+
+
+cdef inline vec scale_of_products() noexcept nogil:
+    return splat(<real> (1.152921504606847e18 if REAL_BITS == 32 else 1.42724769270596e45))    # 2^60, 2^150
+
+
+cdef inline vec scale_back() noexcept nogil:
+    return splat(<real> (8.673617379884035e-19 if REAL_BITS == 32 else 7.006492321624085e-46))    # 2^-60, 2^-150
+
+
+cdef inline bint needs_room(const Base *base) noexcept nogil:
+    # Where no exponent lies this far below the peak, the shares of a block are above `smallest`.
+    return not all_set(base.least >= base.bottom + splat(<real> (26.0 if REAL_BITS == 32 else 107.0)))
+
+
+cdef inline Base with_room(const Base *base) noexcept nogil:
+    cdef Base own = base[0]
+    own.power = base.power - splat(room())
+    own.steps = splat(WHOLE_STEPS) - own.power
+    own.bottom = base.power * splat(<real> 0.6931471805599453) - splat(<real> (110.0 if REAL_BITS == 32 else 760.0))
+    own.grid = base.grid * power_of_whole(splat(room()))
+    return own
 
 
 cdef inline bint is_bounded(const Base *base) noexcept nogil:
     return not base.far and all_set(base.least >= base.bottom)
-
-
-cdef inline vec least_term(const Base *base) noexcept nogil:
-    # t of the least exponent that is known.
-    cdef Powers powers = powers_of_two()
-    cdef vec t, q, k, z
-    table_power(base.least, splat(0), True, base.steps, True, &powers, &t, &q, &k, &z)
-    return t
 
 
 cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint general, vec *lost) noexcept nogil:
@@ -1240,10 +1262,6 @@ cdef inline vec sum_grid() noexcept nogil:
     return splat(<real> (768.0 if REAL_BITS == 32 else 384.0))
 
 
-cdef inline vec on_sum_grid(vec t) noexcept nogil:
-    return (t + sum_grid()) - sum_grid()
-
-
 cdef inline vec whole_term(vec t, vec q) noexcept nogil:
     # t (1 + q), coarsely, where q is so large that many t q would not add up without drifting; else t.
     return t * q + t if TABLE == 2 else t
@@ -1255,16 +1273,13 @@ cdef struct Kept:
     real q[2 * BLOCK_DOUBLES]
     real total[LANES_BOUND]    # of short columns, in two parts
     real rest[LANES_BOUND]
-    vec least    # no more than any t
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
-                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *least, vec *high,
-                             vec *low) noexcept nogil:
+                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
-    # `place`, `apart` from each other; `least` is what `least_power` needs to know of them.  `bounded`: no exponent
-    # lies below the bottom, which is known without a look.
+    # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
     cdef vec h[TREE]
     cdef vec l[TREE]
     cdef Powers powers = powers_of_two()
@@ -1279,14 +1294,10 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
         if not bounded:
             x = at_least(x, base.bottom)
         table_power(x, lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
-        if kept != NULL and general:    # what is left out needs no second look
-            t = pick(x == splat(<real> -INFINITY), splat(0), t)
         if kept != NULL:
-            if not bounded:
-                least[0] = lower_count(z, least[0])
             store(kept.t + place + s * apart, t)
             store(kept.q + place + s * apart, q)
-        h[s] = on_sum_grid(whole_term(t, q))
+        h[s] = (whole_term(t, q) + base.grid) - base.grid
         l[s] = t * q + (t - h[s])
     high[0] = tree(h)
     low[0] = tree(l)
@@ -1319,7 +1330,7 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                            Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
-                           bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place, vec *least,
+                           bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place,
                            dvec *high, dvec *low) noexcept nogil:
     # Eight terms to the sums of a position; `apart`: to those of all but the peak.
     cdef vec h, l
@@ -1327,8 +1338,7 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
     if apart:
         add_apart(terms, row, row_apart, j, j_apart, base, whole, count, general, far, high, low)
         return
-    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, bounded, kept, place, j_apart, least,
-                &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, bounded, kept, place, j_apart, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -1342,11 +1352,9 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef Tail tail
-    cdef vec least = splat(<real> INFINITY), stripes = least
     cdef Base own = start[0]    # in registers: what is stored cannot change it
     cdef const Base *base = &own
     cdef Terms row = terms[0]
-    cdef real edge[LANES_BOUND]
     cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
@@ -1357,24 +1365,13 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             pad_terms(terms, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
             row = tail.terms
             j = 0
-            stripes = least
         elif not general:    # one register for all addresses
             row.a = <const real *> terms.a + i
             j = 0
         for v in range(WIDTH // LANES):
             add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
-                      i + v * LANES, &least, high + v * HALVES, low + v * HALVES)
+                      i + v * LANES, high + v * HALVES, low + v * HALVES)
         i += stripe
-    if kept != NULL:
-        if bounded:
-            kept.least = least_term(base)
-        else:
-            kept.least = least_power(least if i == n else stripes)
-        j = n if bounded or i == n else i - stripe
-        while j < n:    # without what fills the last stripe
-            pad(kept.t + j, min(n - j, LANES), LANES, <real> INFINITY, edge)
-            kept.least = at_most(load(edge), kept.least)
-            j += LANES
     keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
 
 
@@ -1397,10 +1394,10 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                 break
             count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
             if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0, NULL,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0,
                           high + p * HALVES, low + p * HALVES)
             else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0, NULL,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0,
                           high + p * HALVES, low + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
@@ -1443,10 +1440,10 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 take_sums(high, low, place, h, l)
                 count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
                 if count == TREE:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0, NULL,
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0,
                               h, l)
                 else:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0, NULL,
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0,
                               h, l)
                 put_sums(high, low, place, h, l)
         first += TREE * WIDTH
@@ -1465,7 +1462,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
                            Kept *kept, vec *high, vec *low) noexcept nogil:
     # One vector of short columns.
-    cdef vec h, l, least = splat(<real> INFINITY)
+    cdef vec h, l
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
     cdef Terms columns = terms[0]
@@ -1473,19 +1470,15 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
-            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, False, kept, row * TILE + j, TILE, &least, &h,
-                        &l)
+            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, False, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 4:
-            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, False, kept, row * TILE + j, TILE, &least, &h,
-                        &l)
+            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, False, kept, row * TILE + j, TILE, &h, &l)
         else:
             eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), general, far, False, kept, row * TILE + j, TILE,
-                        &least, &h, &l)
+                        &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
-    if kept != NULL:
-        kept.least = least_power(least)
 
 
 cdef inline bint has_few(double total) noexcept nogil:
@@ -2392,7 +2385,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
     cdef Kept kept
     cdef Base base
     cdef Whole whole
-    cdef bint keeps
+    cdef bint keeps, roomy = False
     peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low, &least)
     if not fabs(high) < INFINITY:
         return False
@@ -2403,6 +2396,9 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
     base.least = splat(least)
     keeps = map == SOFTMAX and not base.far
     if keeps:
+        roomy = needs_room(&base)
+        if roomy:
+            base = with_room(&base)
         sum_and_keep(terms, n, plain, &base, &kept, &states)
     else:
         sum_of_row(terms, n, plain, &base, &states)
@@ -2414,21 +2410,20 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
         sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
-        write_kept(terms, n, &kept, &base, &whole, out)
+        write_kept(n, &kept, &base, &whole, roomy, out)
     else:
         answer_row(terms, n, map, &base, &whole, out)
     return True
 
 
-cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base,
-                                const Whole *whole, vec first, bint checked, real *out) noexcept nogil:
-    cdef vec t, y
+cdef inline void write_products(Py_ssize_t n, const Kept *kept, const Whole *whole, vec first, bint roomy,
+                                real *out) noexcept nogil:
+    cdef vec y
     cdef Py_ssize_t i = 0, count = before_boundary(out, n)
     while i < n:
-        t = load(kept.t + i)
-        y = product(t, load(kept.q + i), first, whole.second)
-        if checked and not all_set((y >= smallest()) | (t == splat(0))):
-            y = vector_again(terms, i, n, base, whole)
+        y = product(load(kept.t + i), load(kept.q + i), first, whole.second)
+        if roomy:
+            y = y * scale_back()
         if i == 0 and count > 0:
             store_some(out, y, count)
             i = count
@@ -2437,24 +2432,15 @@ cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *ke
             i += LANES
 
 
-cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
+cdef void write_kept(Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole, bint roomy,
                      real *out) noexcept nogil:
-    # The products of one_share, all times a power of two, which changes no digit unless one is next to
-    # the end of the range: those are computed anew.
+    # The products of one_share, all times a power of two, which changes no digit; a subnormal answer is rounded when
+    # that is taken back.
     cdef vec first = counted_from(base, whole)
-    if all_set(kept.least * first >= smallest()):
-        write_products(terms, n, kept, base, whole, first, False, out)
+    if roomy:
+        write_products(n, kept, whole, first * scale_of_products(), True, out)
     else:
-        write_products(terms, n, kept, base, whole, first, True, out)
-
-
-cdef vec vector_again(const Terms *terms, Py_ssize_t i, Py_ssize_t n, const Base *base,
-                      const Whole *whole) noexcept nogil:
-    cdef Base lower = base_to_write(base, whole)
-    cdef Tail tail
-    cdef vec lost
-    cdef vec x = along_or_across(terms, n, i, 0, True, &tail, &lost)
-    return one_share(x, lost, &lower, whole, False, False)
+        write_products(n, kept, whole, first, False, out)
 
 
 cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
@@ -2479,37 +2465,35 @@ cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
     return states
 
 
-cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Panel *panel, real *out,
+cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
                             Py_ssize_t out_step) noexcept nogil:
     # softmax of short columns: each exponential is computed once.
     cdef Kept kept
-    cdef Whole *whole
-    cdef Base *base
-    cdef bint plain = is_plain(terms), ordinary = True
-    cdef vec first, second, zero = splat(0)
+    cdef vec first[TILE]
+    cdef vec second[TILE]
+    cdef Whole whole
+    cdef Base base
+    cdef bint plain = is_plain(terms)
+    cdef vec one, rest, zero = splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         j = column_of(v, LANES, width)
-        whole = &panel.wholes[v]
-        base = &panel.bases[v]
         peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
-        base[0] = base_of(whole.peak, whole.peak_low, False)
-        short_of_vector(terms, n, j, plain, base, &kept)
+        base = base_of(whole.peak, whole.peak_low, False)
+        base = with_room(&base)
+        short_of_vector(terms, n, j, plain, &base, &kept)
         if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
             return False
-        whole_share(load(kept.total), load(kept.rest), base, whole)
-        panel.scaled[v] = counted_from(base, whole)
-        ordinary = ordinary and all_set(kept.least * panel.scaled[v] >= smallest())
-    if not ordinary:
-        answer_panel(terms, n, width, SOFTMAX, panel, out, out_step)
-        return True
+        whole_share(load(kept.total), load(kept.rest), &base, &whole)
+        first[v] = counted_from(&base, &whole) * scale_of_products()
+        second[v] = whole.second
     for v in range(vectors):
         j = column_of(v, LANES, width)
-        first = panel.scaled[v]
-        second = panel.wholes[v].second
+        one = first[v]
+        rest = second[v]
         for row in range(n):
-            store(out + row * out_step + j,
-                  product(load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), first, second))
+            store(out + row * out_step + j, scale_back() * product(
+                load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), one, rest))
     return True
 
 
@@ -2532,7 +2516,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     if width == 0:
         return row_in_one(terms, n, map, out)
     if short and map == SOFTMAX:
-        return shares_of_columns(terms, n, width, &panel, out, out_step)
+        return shares_of_columns(terms, n, width, out, out_step)
     if not short:
         peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
         for v in range(vectors):

@@ -655,14 +655,6 @@ INLINE vec lookup_16(const real *table, vec z) { return vlookup(table, z); }
 INLINE vec times_power(vec t, vec z) {
     return from_bits(bits_of(t) + (bits_of(z) << (MANTISSA_BITS - TABLE_SHIFT)));
 }
-/* The lower of two positive numbers; as whole numbers, which keeps the adders free. */
-#if VECTOR_BYTES == 64 && REAL_BITS == 64
-INLINE vec lower_count(vec x, vec y) { return (vec)_mm512_min_epu64((__m512i)x, (__m512i)y); }
-#elif VECTOR_BYTES == 64
-INLINE vec lower_count(vec x, vec y) { return (vec)_mm512_min_epu32((__m512i)x, (__m512i)y); }
-#else
-INLINE vec lower_count(vec x, vec y) { return at_most(x, y); }
-#endif
 /* t * 2^(floor(k) - power) for k a multiple of 1 / TABLE, whole power and 1 <= t < 2, rounded once where that is
  * subnormal, or 0. */
 #if VECTOR_BYTES == 64

@@ -46,7 +46,6 @@ cdef extern from "simd.h" nogil:
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
     vec times_power(vec t, vec z)
-    vec lower_count(vec x, vec y)
     real largest(vec x)
     vec rounded_at(vec t, vec k, vec power)
     bint all_set(ivec mask)
