@@ -1185,27 +1185,10 @@ cdef struct Whole:
     vec power
 
 
-cdef inline Base base_of(vec peak, vec peak_low, bint always) noexcept nogil:
-    # `always`: shift by the peak, however near.
-    cdef Base base
-    cdef vec zero = splat(0)
-    cdef vec limit = splat(<real> (0 if always else 8192.0 if REAL_BITS == 32 else 1048576.0))
-    cdef ivec near = magnitude(peak) < limit
-    base.far = not all_set(near)
-    base.shift = pick(near, zero, peak)
-    base.shift_low = pick(near, zero, peak_low)
-    base.power = nearest_whole(pick(near, peak, zero) * splat(<real> 1.4426950408889634))
-    base.least = splat(<real> -INFINITY)
-    base.steps = splat(WHOLE_STEPS) - base.power
-    base.bottom = base.power * splat(<real> 0.6931471805599453) - splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
-    base.grid = sum_grid()
-    return base
-
-
 # Terms that are kept are relative to 2^(power - ROOM) where some lie so far below the peak that their shares may be
 # subnormal: then the least of these is still a normal number, and so is its product with `first` times 2^SCALE.
-cdef inline real room() noexcept nogil:
-    return <real> (40.0 if REAL_BITS == 32 else 100.0)
+cdef inline vec room() noexcept nogil:
+    return splat(<real> (40.0 if REAL_BITS == 32 else 100.0))
 
 
 cdef inline vec scale_of_products() noexcept nogil:
@@ -1216,18 +1199,36 @@ cdef inline vec scale_back() noexcept nogil:
     return splat(<real> (8.673617379884035e-19 if REAL_BITS == 32 else 7.006492321624085e-46))    # 2^-60, 2^-150
 
 
+cdef inline vec below_power(bint roomy) noexcept nogil:
+    # How far below power ln2 the bottom lies: 86 (double 707) below the peak, with room 110 (double 760).
+    if roomy:
+        return splat(<real> (82.27411277760218 if REAL_BITS == 32 else 690.6852819440055))
+    return splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
+
+
+cdef inline Base base_of(vec peak, vec peak_low, bint always, bint roomy) noexcept nogil:
+    # `always`: shift by the peak, however near.
+    cdef Base base
+    cdef vec zero = splat(0)
+    cdef vec limit = splat(<real> (0 if always else 8192.0 if REAL_BITS == 32 else 1048576.0))
+    cdef ivec near = magnitude(peak) < limit
+    base.far = not all_set(near)
+    base.shift = pick(near, zero, peak)
+    base.shift_low = pick(near, zero, peak_low)
+    base.power = nearest_whole(pick(near, peak, zero) * splat(<real> 1.4426950408889634))
+    if roomy:
+        base.power = base.power - room()
+    base.least = splat(<real> -INFINITY)
+    base.steps = splat(WHOLE_STEPS) - base.power
+    base.bottom = base.power * splat(<real> 0.6931471805599453) - below_power(roomy)
+    base.grid = sum_grid() * splat(<real> ((1099511627776.0 if REAL_BITS == 32 else 1.2676506002282294e30) if roomy
+                                           else 1))    # 2^ROOM
+    return base
+
+
 cdef inline bint needs_room(const Base *base) noexcept nogil:
     # Where no exponent lies this far below the peak, the shares of a block are above `smallest`.
     return not all_set(base.least >= base.bottom + splat(<real> (26.0 if REAL_BITS == 32 else 107.0)))
-
-
-cdef inline Base with_room(const Base *base) noexcept nogil:
-    cdef Base own = base[0]
-    own.power = base.power - splat(room())
-    own.steps = splat(WHOLE_STEPS) - own.power
-    own.bottom = base.power * splat(<real> 0.6931471805599453) - splat(<real> (110.0 if REAL_BITS == 32 else 760.0))
-    own.grid = base.grid * power_of_whole(splat(room()))
-    return own
 
 
 cdef inline bint is_bounded(const Base *base) noexcept nogil:
@@ -1584,7 +1585,7 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     cdef double remote[LANES_BOUND]
     cdef double memory[5 * LANES_BOUND]
     cdef States own = states_in(memory, LANES_BOUND), lower = own
-    cdef Base base = base_of(peak, peak_low, False)
+    cdef Base base = base_of(peak, peak_low, False, False)
     cdef Whole whole
     cdef Py_ssize_t k, count = 1 if along else LANES
     cdef bint few = False
@@ -1596,7 +1597,7 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     if not few:
         return
     if REAL_BITS == 32:
-        base = base_of(largest_but_peak(terms, n, j, along, &whole), splat(0), False)
+        base = base_of(largest_but_peak(terms, n, j, along, &whole), splat(0), False, False)
         lower.shift -= j    # a vector of columns goes to places j ..
         lower.high -= j
         lower.low -= j
@@ -1606,7 +1607,7 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         for k in range(count):
             remote[k] = own.high[k]
     else:
-        base = base_of(peak, peak_low, True)
+        base = base_of(peak, peak_low, True, False)
         few_terms(terms, n, j, along, &base, &whole, remote)
     for k in range(count):
         if has_few(states.high[j + k]):
@@ -1834,7 +1835,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     if width == 0:
         most = splat(<real> peak[0])
         beside = splat(<real> peak[TILE])
-        base = base_of(most, beside, False)
+        base = base_of(most, beside, False, False)
         if apart:
             sum_apart(terms, n, 0, True, most, beside, states)
         else:
@@ -1852,7 +1853,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         j = column_of(v, LANES, width)
         most = from_doubles(peak + j)
         beside = from_doubles(peak + TILE + j)
-        base = base_of(most, beside, False)
+        base = base_of(most, beside, False, False)
         bases[v] = base
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
@@ -1926,7 +1927,7 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     whole.peak_low = splat(0)
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
-    base = base_of(pick(usual, second, splat(0)), splat(0), False)
+    base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
     sum_short(&others, n - 1, 0, &base, False, False, NULL, &high, &low)
     log_of_rest(&base, high, low, whole)
     return usual & (high + low < splat(<real> INFINITY))
@@ -1945,7 +1946,7 @@ cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
             return
     peak_of_vector(terms, n, j, plain, False, &other.peak, &other.peak_low)
     other.power = splat(0)
-    base = base_of(other.peak, other.peak_low, True)
+    base = base_of(other.peak, other.peak_low, True, False)
     states_of_short(terms, n, j, plain, &base, &states)
     if settle_logs(&states, j, False, True, False, &base, &other):
         sum_apart(terms, n, j, False, other.peak, other.peak_low, &states)
@@ -2042,7 +2043,7 @@ cdef inline void whole_from(const double *peak, const double *first, const doubl
     whole.first = from_doubles(first)
     whole.second = from_doubles(second)
     whole.power = from_doubles(power)
-    base[0] = base_of(whole.peak, whole.peak_low, False)
+    base[0] = base_of(whole.peak, whole.peak_low, False, False)
 
 
 cdef inline void to_doubles(vec x, double *p) noexcept nogil:
@@ -2366,7 +2367,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.first = splat(<real> first[0])
         whole.second = splat(<real> second[0])
         whole.power = splat(<real> power[0])
-        base = base_of(whole.peak, whole.peak_low, False)
+        base = base_of(whole.peak, whole.peak_low, False, False)
         answer_row(terms, n, map, &base, &whole, <real *> out)
         return
     for v in range((width + LANES - 1) // LANES):
@@ -2392,13 +2393,14 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexc
     whole.peak = splat(high)
     whole.peak_low = splat(low)
     whole.power = splat(0)
-    base = base_of(whole.peak, whole.peak_low, False)
+    base = base_of(whole.peak, whole.peak_low, False, False)
     base.least = splat(least)
     keeps = map == SOFTMAX and not base.far
     if keeps:
         roomy = needs_room(&base)
         if roomy:
-            base = with_room(&base)
+            base = base_of(whole.peak, whole.peak_low, False, True)
+            base.least = splat(least)
         sum_and_keep(terms, n, plain, &base, &kept, &states)
     else:
         sum_of_row(terms, n, plain, &base, &states)
@@ -2479,8 +2481,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     for v in range(vectors):
         j = column_of(v, LANES, width)
         peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
-        base = base_of(whole.peak, whole.peak_low, False)
-        base = with_room(&base)
+        base = base_of(whole.peak, whole.peak_low, False, True)
         short_of_vector(terms, n, j, plain, &base, &kept)
         if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
             return False
@@ -2520,7 +2521,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     if not short:
         peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
         for v in range(vectors):
-            panel.bases[v] = base_of(most[v], beside[v], False)
+            panel.bases[v] = base_of(most[v], beside[v], False, False)
         sum_of_panel(terms, n, width, plain, panel.bases, &states)
     for v in range(vectors):
         j = column_of(v, LANES, width)
