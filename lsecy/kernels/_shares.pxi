@@ -1,0 +1,1401 @@
+# softmax and log_softmax: a part of folds.pyx.
+#
+# The whole row is looked at three times, which it bears from cache: peak, sum, write.
+#
+# An exponential is 2^(k / TABLE) (1 + q) with k a whole number, and x - k ln2 / TABLE is exact: so a row
+# needs no shift.  It is counted from a power of two next to its peak, which costs a subtraction of whole
+# numbers and no digit; the usual x - max(x) rounds, which costs |x - max(x)| / 2 ulp of every share
+# (Blanchard, Higham and Higham 2021, section 4).  Only where |peak| is so large that k has no room is the
+# peak subtracted, and what that rounds is carried beside the difference.
+#
+# Sums: 2^(k / TABLE) and q times it are added apart.  The first is cut at a grid on which hundreds of
+# terms add up without error; what that leaves joins the second, which is small: so the sum has some 5
+# bits more than the element type.  A share is rounded once, where its two parts are added.
+#
+# log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
+# rest is added apart.  Short columns subtract the peak
+# always: then its own term is 1, and only a rest near the end of the grid is lost.
+#
+# Order of the sums as above; short columns, which are never rows of their own, simply in
+# order, eight terms at a time.
+
+# What exponents are counted from, lane by lane.
+cdef struct Base:
+    vec shift        # subtracted: 0, or the peak where it is far
+    vec shift_low
+    vec power        # a term is relative to 2^power, next to exp(peak - shift)
+    vec steps        # what rounds to steps and counts them from there
+    vec bottom       # what lies below counts as this, whose term is as good as none
+    vec grid         # adding and removing it rounds terms to a grid (`sum_grid`)
+    vec least        # no exponent is below this, as far as one knows
+    bint far         # is any lane shifted?
+
+# What a row's answers are made with, lane by lane.
+cdef struct Whole:
+    vec peak
+    vec peak_low
+    vec first        # softmax: first (1 + second) 2^-power is 1 / sum; log_softmax: first + second is
+    vec second       # log(sum) - peak
+    vec power
+
+
+# Terms that are kept are relative to 2^(power - ROOM) where some lie so far below the peak that their shares may be
+# subnormal: then the least of these is still a normal number, and so is its product with `first` times 2^SCALE.
+cdef inline vec room() noexcept nogil:
+    return splat(<real> (40.0 if REAL_BITS == 32 else 100.0))
+
+
+cdef inline vec scale_of_products() noexcept nogil:
+    return splat(<real> (1.152921504606847e18 if REAL_BITS == 32 else 1.42724769270596e45))    # 2^60, 2^150
+
+
+cdef inline vec scale_back() noexcept nogil:
+    return splat(<real> (8.673617379884035e-19 if REAL_BITS == 32 else 7.006492321624085e-46))    # 2^-60, 2^-150
+
+
+cdef inline vec below_power(bint roomy) noexcept nogil:
+    # How far below power ln2 the bottom lies: 86 (double 707) below the peak, with room 110 (double 760).
+    if roomy:
+        return splat(<real> (82.27411277760218 if REAL_BITS == 32 else 690.6852819440055))
+    return splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
+
+
+cdef inline Base base_of(vec peak, vec peak_low, bint always, bint roomy) noexcept nogil:
+    # `always`: shift by the peak, however near.
+    cdef Base base
+    cdef vec zero = splat(0)
+    cdef vec limit = splat(<real> (0 if always else 8192.0 if REAL_BITS == 32 else 1048576.0))
+    cdef ivec near = magnitude(peak) < limit
+    base.far = not all_set(near)
+    base.shift = pick(near, zero, peak)
+    base.shift_low = pick(near, zero, peak_low)
+    base.power = nearest_whole(pick(near, peak, zero) * splat(<real> 1.4426950408889634))
+    if roomy:
+        base.power = base.power - room()
+    base.least = splat(<real> -INFINITY)
+    base.steps = splat(WHOLE_STEPS) - base.power
+    base.bottom = base.power * splat(<real> 0.6931471805599453) - below_power(roomy)
+    base.grid = sum_grid() * splat(<real> ((1099511627776.0 if REAL_BITS == 32 else 1.2676506002282294e30) if roomy
+                                           else 1))    # 2^ROOM
+    return base
+
+
+cdef inline bint needs_room(const Base *base) noexcept nogil:
+    # Where no exponent lies this far below the peak, the shares of a block are above `smallest`.
+    return not all_set(base.least >= base.bottom + splat(<real> (26.0 if REAL_BITS == 32 else 107.0)))
+
+
+cdef inline bint is_bounded(const Base *base) noexcept nogil:
+    return not base.far and all_set(base.least >= base.bottom)
+
+
+cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint general, vec *lost) noexcept nogil:
+    cdef vec b = splat(0)
+    lost[0] = splat(0)
+    if general:
+        return fetch(terms, row, j, lost, &b)
+    return load(<const real *> terms.a + row * terms.a_step + j)
+
+
+cdef inline vec difference(vec x, const Base *base, bint general, bint far, vec *lost) noexcept nogil:
+    # x - shift; lost gains what rounding takes from it, and loses shift_low.  Of huge numbers what was lost
+    # need not be small: it joins the difference, and is forgotten with what lies below the bottom.
+    cdef vec d = x, error = lost[0]
+    if not general and not far:
+        return x
+    if far:
+        vtwo_sum(x, splat(0) - base.shift, &d, &error)
+        error = (lost[0] - base.shift_low) + error
+    error = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
+    x = d + error
+    lost[0] = pick(x >= base.bottom, (d - x) + error, splat(0))
+    return x
+
+
+cdef inline vec sum_grid() noexcept nogil:
+    # Adding and removing it rounds 0 <= t < 2 to a multiple of 2^-14 (double 2^-44), of which 2^9 add up without error.
+    return splat(<real> (768.0 if REAL_BITS == 32 else 384.0))
+
+
+cdef inline vec whole_term(vec t, vec q) noexcept nogil:
+    # t (1 + q), coarsely, where q is so large that many t q would not add up without drifting; else t.
+    return t * q + t if TABLE == 2 else t
+
+
+# The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
+cdef struct Kept:
+    real t[2 * BLOCK_DOUBLES]
+    real q[2 * BLOCK_DOUBLES]
+    real total[LANES_BOUND]    # of short columns, in two parts
+    real rest[LANES_BOUND]
+
+
+cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                             Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
+                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
+    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
+    # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
+    cdef vec h[TREE]
+    cdef vec l[TREE]
+    cdef Powers powers = powers_of_two()
+    cdef vec x, lost, t, q, k, z
+    cdef int s
+    for s in range(TREE):
+        if s >= count:
+            h[s] = l[s] = splat(0)
+            continue
+        x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
+        x = difference(x, base, general, far, &lost)    # before `lost` is read
+        if not bounded:
+            x = at_least(x, base.bottom)
+        table_power(x, lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
+        if kept != NULL:
+            store(kept.t + place + s * apart, t)
+            store(kept.q + place + s * apart, q)
+        h[s] = (whole_term(t, q) + base.grid) - base.grid
+        l[s] = t * q + (t - h[s])
+    high[0] = tree(h)
+    low[0] = tree(l)
+
+
+cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general, bint far,
+                           dvec *high, dvec *low) noexcept nogil:
+    # Adds eight terms one by one in wider arithmetic, but those that are the peak.
+    cdef Powers powers = powers_of_two()
+    cdef vec x, lost, t, q, k, z
+    cdef ivec top
+    cdef int s, which
+    for s in range(count):
+        x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
+        top = x == whole.peak
+        if general:
+            top = top & (lost == whole.peak_low)
+        x = difference(pick(top, splat(<real> -INFINITY), x), base, general, far, &lost)
+        table_power(at_least(x, base.bottom), lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
+        t = pick(x < base.bottom, splat(0), t)
+        x = whole_term(t, q)
+        q = t * q + (t - x)
+        for which in range(HALVES):
+            if REAL_BITS == 32:    # in double both have room
+                high[which] = high[which] + (half(x, which) + half(q, which))
+            else:
+                add_pair(half(x, which), half(q, which), high, low)
+
+
+cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
+                           bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place,
+                           dvec *high, dvec *low) noexcept nogil:
+    # Eight terms to the sums of a position; `apart`: to those of all but the peak.
+    cdef vec h, l
+    cdef int which
+    if apart:
+        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, general, far, high, low)
+        return
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, bounded, kept, place, j_apart, &h, &l)
+    for which in range(HALVES):
+        if REAL_BITS == 64:
+            high[0] = high[0] + half(h, 0)
+            low[0] = low[0] + half(l, 0)
+        else:
+            high[which] = high[which] + (half(h, which) + half(l, which))
+
+
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const Whole *whole, bint general,
+                         bint far, bint apart, bint bounded, Kept *kept, const States *states) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef Tail tail
+    cdef Base own = start[0]    # in registers: what is stored cannot change it
+    cdef const Base *base = &own
+    cdef Terms row = terms[0]
+    cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
+    cdef int v
+    for v in range(WIDTH // DLANES):
+        high[v] = low[v] = dsplat(0)
+    while i < n:
+        j = i
+        if n - i < stripe:
+            pad_terms(terms, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
+            row = tail.terms
+            j = 0
+        elif not general:    # one register for all addresses
+            row.a = <const real *> terms.a + i
+            j = 0
+        for v in range(WIDTH // LANES):
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
+                      i + v * LANES, high + v * HALVES, low + v * HALVES)
+        i += stripe
+    keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
+
+
+cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const Whole *whole,
+                            bint general, bint far, bint apart, const States *states) noexcept nogil:
+    # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
+    cdef dvec high[SPREAD * HALVES_BOUND]
+    cdef dvec low[SPREAD * HALVES_BOUND]
+    cdef dvec joined[SPREAD]
+    cdef dvec joined_low[SPREAD]
+    cdef real powers[LANES_BOUND]
+    cdef Py_ssize_t k, row, first = 0, p
+    cdef int count, which
+    for k in range(WIDTH * HALVES):
+        high[k] = low[k] = dsplat(0)
+    while first < n:
+        for p in range(WIDTH):
+            row = first + p
+            if row >= n:
+                break
+            count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+            if count == TREE:
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0,
+                          high + p * HALVES, low + p * HALVES)
+            else:
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0,
+                          high + p * HALVES, low + p * HALVES)
+        first += TREE * WIDTH
+    store(powers, base.power)
+    for which in range(HALVES):
+        for p in range(WIDTH):
+            joined[p] = high[p * HALVES + which]
+            joined_low[p] = low[p * HALVES + which]
+        join(joined, joined_low, joined_low, joined, WIDTH, REAL_BITS == 64, False, False)
+        keep_columns(states, j + which * DLANES, load_double(powers + which * DLANES), joined[0],
+                     joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
+
+
+cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, bint general,
+                             const States *states) noexcept nogil:
+    # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.
+    cdef double high[SPREAD * TILE]
+    cdef double low[SPREAD * TILE]
+    cdef dvec h[HALVES_BOUND]
+    cdef dvec l[HALVES_BOUND]
+    cdef dvec joined[SPREAD]
+    cdef dvec joined_low[SPREAD]
+    cdef real powers[LANES_BOUND]
+    cdef Base base
+    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, k, place
+    cdef int count, which, p
+    for p in range(WIDTH):
+        for k in range(p * TILE, p * TILE + vectors * LANES):
+            high[k] = 0
+            if REAL_BITS == 64:
+                low[k] = 0
+    while first < n:
+        for v in range(vectors):
+            j = column_of(v, LANES, width)
+            base = bases[v]
+            for p in range(WIDTH):
+                row = first + p
+                if row >= n:
+                    break
+                place = p * TILE + v * LANES
+                take_sums(high, low, place, h, l)
+                count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+                if count == TREE:
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0,
+                              h, l)
+                else:
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0,
+                              h, l)
+                put_sums(high, low, place, h, l)
+        first += TREE * WIDTH
+    for v in range(vectors):
+        store(powers, bases[v].power)
+        for which in range(HALVES):
+            place = v * LANES + which * DLANES
+            for p in range(WIDTH):
+                joined[p] = dload(high + p * TILE + place)
+                joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
+            join(joined, joined_low, joined_low, joined_low, WIDTH, REAL_BITS == 64, False, False)
+            keep_columns(states, column_of(v, LANES, width) + which * DLANES, load_double(powers + which * DLANES),
+                         joined[0], joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
+
+
+cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
+                           Kept *kept, vec *high, vec *low) noexcept nogil:
+    # One vector of short columns.
+    cdef vec h, l
+    cdef Base own = start[0]    # in registers, as in sum_one
+    cdef const Base *base = &own
+    cdef Terms columns = terms[0]
+    cdef Py_ssize_t row = 0
+    high[0] = low[0] = splat(0)
+    while row < n:
+        if n - row >= TREE:
+            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, False, kept, row * TILE + j, TILE, &h, &l)
+        elif n - row == 4:
+            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, False, kept, row * TILE + j, TILE, &h, &l)
+        else:
+            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), general, far, False, kept, row * TILE + j, TILE,
+                        &h, &l)
+        high[0] = high[0] + h
+        low[0] = low[0] + l
+        row += TREE
+
+
+cdef inline bint has_few(double total) noexcept nogil:
+    # So little that terms below the range of normal_at could count.
+    return total < (1e-20 if REAL_BITS == 32 else 1e-280)
+
+
+cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
+                    double *total) noexcept nogil:
+    # float64: the sum of all terms but the peak once more, lane by lane, where it is next to nothing: long double
+    # reaches beyond the end of double's range, where terms would be subnormal.  Compensated, for n may
+    # be large.
+    cdef Tail tail
+    cdef real d[LANES_BOUND]
+    cdef real rounded[LANES_BOUND]
+    cdef long double high[LANES_BOUND]
+    cdef long double rest[LANES_BOUND]
+    cdef long double term, added
+    cdef Base lower = base[0]
+    cdef vec x, y, lost
+    cdef ivec top
+    cdef Py_ssize_t i = 0, k, place
+    lower.bottom = splat(-2000)
+    for k in range(LANES):
+        high[k] = rest[k] = 0
+    while i < n:
+        x = along_or_across(terms, n, i, j, along, &tail, &lost)
+        top = (x == whole.peak) & (lost == whole.peak_low)
+        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, True, True, &lost))
+        if not all_set(y < splat(-746)):
+            store(d, y)
+            store(rounded, lost)
+            for k in range(LANES):
+                place = 0 if along else k
+                term = expl(d[k])
+                term += term * rounded[k]
+                added = high[place] + term
+                rest[place] += (high[place] - added) + term if high[place] > term else (term - added) + high[place]
+                high[place] = added
+        i += LANES if along else 1
+    for k in range(1 if along else LANES):
+        total[k] = <double> (high[k] + rest[k])
+
+
+cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which) noexcept nogil:
+    # peak - shift - power ln2: residual's first product is exact.
+    cdef dvec near = half(whole.peak, which) - half(base.shift, which)
+    cdef dvec near_low = half(whole.peak_low, which) - half(base.shift_low, which)
+    return residual(near, half(base.power, which), dsplat(0.6931471805599453)) + (
+        near_low - half(base.power, which) * dsplat(2.3190468138462996e-17))
+
+
+cdef void sum_others(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
+                     const States *states) noexcept nogil:
+    # All terms but the peak, relative to it, of one vector of columns, or of a row.
+    cdef bint plain = is_plain(terms) and not base.far
+    cdef dvec high, low, product, factor, factor_low
+    cdef Py_ssize_t k
+    cdef int which
+    if along and plain:
+        sum_one(terms, n, base, whole, False, False, True, False, NULL, states)
+    elif along:
+        sum_one(terms, n, base, whole, True, True, True, False, NULL, states)
+    elif plain:
+        sum_vector(terms, n, j, base, whole, False, False, True, states)
+    else:
+        sum_vector(terms, n, j, base, whole, True, True, True, states)
+    for which in range(1 if along else HALVES):
+        k = j + which * DLANES
+        double_term(dsplat(0) - peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True,
+                    &factor, &factor_low)
+        high = doubles(states.high + k, along)
+        low = doubles(states.low + k, along)
+        product = high * factor
+        low = low * factor + (high * factor_low - residual(product, high, factor))
+        if along:
+            states.high[0] = dlane(product, 0)
+            states.low[0] = dlane(low, 0)
+        else:
+            dstore(states.high + k, product)
+            dstore(states.low + k, low)
+
+
+cdef inline vec largest_but_peak(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along,
+                                 const Whole *whole) noexcept nogil:
+    # The peak itself where there is nothing else.
+    cdef Tail tail
+    cdef vec x, lost, nothing = splat(<real> -INFINITY), most = nothing
+    cdef Py_ssize_t i = 0
+    while i < n:
+        x = along_or_across(terms, n, i, j, along, &tail, &lost)
+        most = at_least(pick((x == whole.peak) & (lost == whole.peak_low), nothing, x), most)
+        i += LANES if along else 1
+    if along:
+        most = splat(largest(most))
+    return pick(most > nothing, most, whole.peak)
+
+
+cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
+                    const States *states) noexcept nogil:
+    # Where the others lie so far below the peak that they leave the range in which they are added: float counts them
+    # from the largest of themselves, for what is relative to the peak has room in double.
+    cdef double remote[LANES_BOUND]
+    cdef double memory[5 * LANES_BOUND]
+    cdef States own = states_in(memory, LANES_BOUND), lower = own
+    cdef Base base = base_of(peak, peak_low, False, False)
+    cdef Whole whole
+    cdef Py_ssize_t k, count = 1 if along else LANES
+    cdef bint few = False
+    whole.peak = peak
+    whole.peak_low = peak_low
+    sum_others(terms, n, j, along, &base, &whole, states)
+    for k in range(count):
+        few = few or has_few(states.high[j + k])
+    if not few:
+        return
+    if REAL_BITS == 32:
+        base = base_of(largest_but_peak(terms, n, j, along, &whole), splat(0), False, False)
+        lower.shift -= j    # a vector of columns goes to places j ..
+        lower.high -= j
+        lower.low -= j
+        lower.rest -= j
+        lower.size -= j
+        sum_others(terms, n, j, along, &base, &whole, &lower)
+        for k in range(count):
+            remote[k] = own.high[k]
+    else:
+        base = base_of(peak, peak_low, True, False)
+        few_terms(terms, n, j, along, &base, &whole, remote)
+    for k in range(count):
+        if has_few(states.high[j + k]):
+            states.high[j + k] = remote[k]
+            states.low[j + k] = 0
+
+
+cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, bint along, Tail *tail,
+                                vec *lost) noexcept nogil:
+    # Exponents of a row from element i on, or of columns from j on in row i.
+    if not along:
+        return exponent(terms, i, j, True, lost)
+    if n - i >= LANES:
+        return exponent(terms, 0, i, True, lost)
+    pad_terms(terms, i, n - i, LANES, <real> -INFINITY, tail)
+    return exponent(&tail.terms, 0, 0, True, lost)
+
+
+cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
+    # The largest x + lost as such a pair; a NaN takes no place.
+    cdef ivec more = (x > most[0]) | ((x == most[0]) & (lost > beside[0]))
+    most[0] = pick(more, x, most[0])
+    beside[0] = pick(more, lost, beside[0])
+
+
+cdef inline bint are_exact(const Terms *terms) noexcept nogil:
+    # Does rounding take nothing from the exponents?
+    return terms.scale == 1 and terms.logb == NULL
+
+
+cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint coarse, real *target,
+                             real *target_low, real *least) noexcept nogil:
+    # `coarse`: without what rounding took from the peak, which need not be the largest of equals then.
+    # `least`: the least exponent of plain terms, of others -inf.
+    cdef vec most[4]
+    cdef vec fewest[4]
+    cdef vec x, lost, beside = splat(0)
+    cdef Tail tail
+    cdef real edge[LANES_BOUND]
+    cdef Py_ssize_t i = 0, k
+    coarse = coarse or are_exact(terms)
+    for k in range(4):
+        most[k] = splat(<real> -INFINITY)
+        fewest[k] = splat(<real> INFINITY)
+    while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
+        for k in range(4):
+            x = load(<const real *> terms.a + i + k * LANES)
+            most[k] = at_least(most[k], x)
+            fewest[k] = at_most(fewest[k], x)
+        i += 4 * LANES
+    while plain and i + LANES <= n:
+        x = load(<const real *> terms.a + i)
+        most[0] = at_least(most[0], x)
+        fewest[0] = at_most(fewest[0], x)
+        i += LANES
+    while coarse and i + 4 * LANES <= n:
+        for k in range(4):
+            most[k] = at_least(most[k], exponent(terms, 0, i + k * LANES, True, &lost))
+        i += 4 * LANES
+    for k in range(1, 4):
+        most[0] = at_least(most[0], most[k])
+        fewest[0] = at_most(fewest[0], fewest[k])
+    if plain and i < n:
+        pad(<const real *> terms.a + i, n - i, LANES, (<const real *> terms.a)[0], edge)
+        most[0] = at_least(most[0], load(edge))
+        fewest[0] = at_most(fewest[0], load(edge))
+        i = n
+    least[0] = -largest(splat(0) - fewest[0]) if plain else <real> -INFINITY
+    while i < n:
+        x = along_or_across(terms, n, i, 0, True, &tail, &lost)
+        if coarse:
+            most[0] = at_least(most[0], x)
+        else:
+            higher(x, lost, most, &beside)
+        i += LANES
+    target[0] = largest(most[0])
+    beside = pick(most[0] == splat(target[0]), beside, splat(<real> -INFINITY))
+    target_low[0] = 0 if coarse else largest(beside)
+
+
+cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
+                            vec *most, vec *beside) noexcept nogil:
+    cdef vec x, lost, high = most[0], low = beside[0]    # in registers
+    cdef Py_ssize_t row
+    for row in range(first, end):
+        x = exponent(terms, row, j, not plain, &lost)
+        if plain or coarse or are_exact(terms):
+            high = at_least(high, x)
+        else:
+            higher(x, lost, &high, &low)
+    most[0] = high
+    beside[0] = low
+
+
+cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first,
+                           Py_ssize_t width) noexcept nogil:
+    # Asks memory for rows first .. of a panel that lie far apart, which the hardware does not foresee.
+    cdef Py_ssize_t row, j
+    if n * step * <Py_ssize_t> sizeof(real) > 1048576:
+        for row in range(first, min(n, first + PAGES)):
+            j = 0
+            while j < width:
+                prefetch(start + row * step + j)
+                j += WIDTH
+
+
+cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
+                                vec *beside) noexcept nogil:
+    most[0] = splat(<real> -INFINITY)
+    beside[0] = splat(0)
+    raise_peak(terms, 0, n, j, plain, coarse, most, beside)
+
+
+cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, bint coarse, vec *most,
+                                vec *beside) noexcept nogil:
+    # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
+    cdef Py_ssize_t first = 0, v, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        most[v] = splat(<real> -INFINITY)
+        beside[v] = splat(0)
+    while first < n:
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, width)
+        for v in range(vectors):
+            raise_peak(terms, first, min(n, first + PAGES), column_of(v, LANES, width), plain, coarse, most + v,
+                       beside + v)
+        first += PAGES
+
+
+cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *target,
+               double *target_low) noexcept nogil:
+    cdef real high[LANES_BOUND]
+    cdef real low[LANES_BOUND]
+    cdef real least
+    cdef vec most[TILE]
+    cdef vec beside[TILE]
+    cdef bint plain = is_plain(terms)
+    cdef Py_ssize_t j, v, k
+    if width == 0:
+        peak_of_row(terms, n, plain, map == SOFTMAX, high, low, &least)
+        target[0] = high[0]
+        target_low[0] = low[0]
+        return
+    peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        store(high, most[v])
+        store(low, beside[v])
+        for k in range(LANES):
+            target[j + k] = high[k]
+            target_low[j + k] = low[k]
+
+
+cdef inline vec from_doubles(const double *p) noexcept nogil:
+    return joined(dload(p), dload(p + (LANES - DLANES)))
+
+
+cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
+                     const States *states) noexcept nogil:
+    # Combinations of constants that matter are loops of their own.
+    if base.far:
+        sum_one(terms, n, base, NULL, True, True, False, False, NULL, states)
+    elif plain and is_bounded(base):
+        sum_one(terms, n, base, NULL, False, False, False, True, NULL, states)
+    elif plain:
+        sum_one(terms, n, base, NULL, False, False, False, False, NULL, states)
+    else:
+        sum_one(terms, n, base, NULL, True, False, False, False, NULL, states)
+
+
+cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, Kept *kept,
+                       const States *states) noexcept nogil:
+    if plain and is_bounded(base):
+        sum_one(terms, n, base, NULL, False, False, False, True, kept, states)
+    elif plain:
+        sum_one(terms, n, base, NULL, False, False, False, False, kept, states)
+    else:
+        sum_one(terms, n, base, NULL, True, False, False, False, kept, states)
+
+
+cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
+                       const States *states) noexcept nogil:
+    cdef Py_ssize_t v
+    if plain:
+        sum_vectors(terms, n, width, bases, False, states)
+    else:
+        sum_vectors(terms, n, width, bases, True, states)
+    for v in range((width + LANES - 1) // LANES):
+        if bases[v].far:
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, True, True, False, states)
+
+
+cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                          Kept *kept) noexcept nogil:
+    cdef vec high, low, total
+    if base.far and plain:
+        sum_short(terms, n, j, base, False, True, kept, &high, &low)
+    elif base.far:
+        sum_short(terms, n, j, base, True, True, kept, &high, &low)
+    elif plain:
+        sum_short(terms, n, j, base, False, False, kept, &high, &low)
+    else:
+        sum_short(terms, n, j, base, True, False, kept, &high, &low)
+    total = high + low
+    store(kept.total, total)
+    store(kept.rest, (high - total) + low)
+
+
+cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
+                          const States *states) noexcept nogil:
+    cdef Kept kept
+    short_of_vector(terms, n, j, plain, base, &kept)
+    to_doubles(load(kept.total), states.high + j)
+    to_doubles(load(kept.rest), states.low + j)
+    to_doubles(base.power, states.shift + j)
+
+
+cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
+              const States *states) noexcept nogil:
+    cdef Base base
+    cdef Base bases[TILE]
+    cdef Whole whole
+    cdef vec most, beside
+    cdef bint plain = is_plain(terms)
+    cdef Py_ssize_t v, j
+    if width == 0:
+        most = splat(<real> peak[0])
+        beside = splat(<real> peak[TILE])
+        base = base_of(most, beside, False, False)
+        if apart:
+            sum_apart(terms, n, 0, True, most, beside, states)
+        else:
+            sum_of_row(terms, n, plain, &base, states)
+        if short and map == LOG_SOFTMAX:
+            whole.peak = most
+            whole.peak_low = beside
+            if settle_logs(states, 0, True, False, False, &base, &whole):
+                sum_apart(terms, n, 0, True, most, beside, states)
+                settle_logs(states, 0, True, False, True, &base, &whole)
+            states.high[0] = lane(whole.first, 0)
+            states.low[0] = lane(whole.second, 0)
+        return
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        most = from_doubles(peak + j)
+        beside = from_doubles(peak + TILE + j)
+        base = base_of(most, beside, False, False)
+        bases[v] = base
+        if apart:
+            sum_apart(terms, n, j, False, most, beside, states)
+        elif short and map == LOG_SOFTMAX:
+            logs_of_short(terms, n, j, plain, &whole)
+            to_doubles(whole.first, states.high + j)
+            to_doubles(whole.second, states.low + j)
+        elif short:
+            states_of_short(terms, n, j, plain, &base, states)
+    if not apart and not short:
+        sum_of_panel(terms, n, width, plain, bases, states)
+
+
+# --- log_softmax of short columns: the peak, and the rest
+
+cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, real *rest, vec *peak,
+                              vec *second) noexcept nogil:
+    # The largest of each column, and the n - 1 others, in an order of their own.  Of what at_most and at_least
+    # answer, one is NaN if either operand is.
+    cdef vec x, lost
+    cdef Py_ssize_t row
+    peak[0] = exponent(terms, 0, j, not plain, &lost)
+    second[0] = splat(<real> -INFINITY)
+    for row in range(1, n):
+        x = exponent(terms, row, j, not plain, &lost)
+        store(rest + (row - 1) * LANES, at_most(x, peak[0]))
+        second[0] = at_least(second[0], at_most(x, peak[0]))
+        peak[0] = at_least(peak[0], x)
+
+
+cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) noexcept nogil:
+    # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z, y, scale, total, error
+    cdef dvec firsts[HALVES_BOUND]
+    cdef dvec seconds[HALVES_BOUND]
+    cdef dvec sum, more
+    cdef int which
+    table_power(splat(0) - whole.peak, splat(0), True, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
+    scale = rounded_at(splat(1), k, splat(0) - base.power)
+    y = high * t
+    low = low * t
+    low = ((y + low) * q + low) - vresidual(y, high, t)
+    total = y + low
+    low = ((y - total) + low) * scale
+    vtwo_sum(splat(1), total * scale, &y, &error)
+    low = error + low
+    if REAL_BITS == 32 and REGISTER_LOOKUP:
+        y = log_float(y, low, splat(0), &low)
+        whole.first = y + low
+        whole.second = (y - whole.first) + low
+    else:
+        for which in range(HALVES):
+            two_sum(half(y, which), half(low, which), &sum, &more)
+            sum = log_pair(sum, more, dsplat(0))
+            firsts[which] = as_float(sum)
+            seconds[which] = sum - firsts[which]
+        whole.first = joined(firsts[0], firsts[HALVES - 1])
+        whole.second = joined(seconds[0], seconds[HALVES - 1])
+
+
+cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
+    # What a peak's share lacks of 1 is known to all its digits.  Not for lanes whose peak is far, or so alone
+    # that its rest could be subnormal.
+    cdef real rest[SHORT_ROW * LANES_BOUND]
+    cdef Terms others = plain_terms(rest, LANES)
+    cdef vec second, high, low
+    cdef Base base
+    cdef ivec usual
+    one_and_rest(terms, n, j, plain, rest, &whole.peak, &second)
+    whole.peak_low = splat(0)
+    usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
+        magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
+    base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
+    sum_short(&others, n - 1, 0, &base, False, False, NULL, &high, &low)
+    log_of_rest(&base, high, low, whole)
+    return usual & (high + low < splat(<real> INFINITY))
+
+
+cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
+    # `first` and `second` of a vector of short columns.
+    cdef double memory[5 * TILE]
+    cdef States states = states_in(memory, TILE)
+    cdef Base base
+    cdef Whole other
+    cdef ivec usual = splat(0) > splat(0)
+    if are_exact(terms) and n > 1:
+        usual = logs_by_rest(terms, n, j, plain, whole)
+        if all_set(usual):
+            return
+    peak_of_vector(terms, n, j, plain, False, &other.peak, &other.peak_low)
+    other.power = splat(0)
+    base = base_of(other.peak, other.peak_low, True, False)
+    states_of_short(terms, n, j, plain, &base, &states)
+    if settle_logs(&states, j, False, True, False, &base, &other):
+        sum_apart(terms, n, j, False, other.peak, other.peak_low, &states)
+        settle_logs(&states, j, False, True, True, &base, &other)
+    whole.peak = other.peak
+    whole.peak_low = other.peak_low
+    whole.first = pick(usual, whole.first, other.first)
+    whole.second = pick(usual, whole.second, other.second)
+
+
+# --- the sum's part in the answers
+
+cdef inline void whole_share(vec total, vec low, const Base *base, Whole *whole) noexcept nogil:
+    cdef vec m, e
+    split_power(total, &m, &e)
+    low = low * power_of_whole(splat(0) - e)
+    whole.first = splat(1) / m
+    whole.second = vresidual(splat(1), whole.first, m) - whole.first * low
+    whole.power = base.power + e
+
+
+cdef inline double dominated(bint short) noexcept nogil:
+    # Smaller logarithms of the sum next to the peak need the rest apart: beside 1 it has the digits of
+    # 2^-29 (double 2^-56) alone, in short columns those of the grid.
+    if short:
+        return 0.0009765625 if REAL_BITS == 32 else 1.4551915228366852e-11    # 2^-10, 2^-36
+    return 0.25 if REAL_BITS == 32 else 0.5
+
+
+cdef inline void settle_shares(const States *states, Py_ssize_t place, bint alone, const Base *base,
+                               Whole *whole) noexcept nogil:
+    # `alone`: one row's state, to all lanes.
+    cdef real lows[LANES_BOUND]
+    cdef vec high
+    cdef Py_ssize_t k
+    if alone:
+        high = splat(<real> states.high[place])
+        whole_share(high, splat(<real> ((states.high[place] - <real> states.high[place]) + states.low[place])), base,
+                    whole)
+        return
+    high = from_doubles(states.high + place)
+    store(lows, high)
+    for k in range(LANES):    # what float cannot hold
+        lows[k] = <real> ((states.high[place + k] - lows[k]) + states.low[place + k])
+    whole_share(high, load(lows), base, whole)
+
+
+cdef inline dvec doubles(const double *p, bint alone) noexcept nogil:
+    return dsplat(p[0]) if alone else dload(p)
+
+
+cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint short, bint apart,
+                             const Base *base, Whole *whole) noexcept nogil:
+    # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
+    cdef dvec firsts[HALVES_BOUND]
+    cdef dvec seconds[HALVES_BOUND]
+    cdef dvec high, low, total, value, old
+    cdef Py_ssize_t k
+    cdef int which
+    cdef bint poor = False
+    for which in range(HALVES):
+        k = place + (0 if alone else which * DLANES)
+        if alone and which > 0:
+            firsts[which] = firsts[0]
+            seconds[which] = seconds[0]
+            continue
+        high = doubles(states.high + k, alone)
+        low = doubles(states.low + k, alone)
+        if apart:
+            old = half(whole.first, which) + half(whole.second, which)
+            two_sum(dsplat(1), high, &total, &high)    # a peak that is not alone leaves nothing poor
+            value = dpick(old < dsplat(dominated(short)), log_pair(total, high + low, dsplat(0)), old)
+        else:
+            total = high + low
+            value = peak_over_power(base, whole, which)
+            if REAL_BITS == 32:
+                value = log_coarse(dpick(total - total == dsplat(0), total, dsplat(1)), dsplat(0) - value)
+            else:
+                value = log_pair(dpick(total - total == dsplat(0), total, dsplat(1)), (high - total) + low,
+                                 dsplat(0) - value)
+            value = dpick(total - total == dsplat(0), value, total)
+            poor = poor or dany(value < dsplat(dominated(short)))
+        firsts[which] = as_float(value)
+        seconds[which] = value - firsts[which]
+    whole.first = joined(firsts[0], firsts[HALVES - 1])
+    whole.second = joined(seconds[0], seconds[HALVES - 1])
+    return poor
+
+
+cdef inline void whole_from(const double *peak, const double *first, const double *second, const double *power,
+                            Base *base, Whole *whole) noexcept nogil:
+    whole.peak = from_doubles(peak)
+    whole.peak_low = from_doubles(peak + TILE)
+    whole.first = from_doubles(first)
+    whole.second = from_doubles(second)
+    whole.power = from_doubles(power)
+    base[0] = base_of(whole.peak, whole.peak_low, False, False)
+
+
+cdef inline void to_doubles(vec x, double *p) noexcept nogil:
+    cdef int which
+    for which in range(HALVES):
+        dstore(p + which * DLANES, half(x, which))
+
+
+cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bint apart, const double *peak,
+                 double *first, double *second, double *power) noexcept nogil:
+    cdef Base base
+    cdef Whole whole
+    cdef bint poor = False
+    cdef Py_ssize_t i = 0
+    while i < count:
+        whole_from(peak + i, first + i, second + i, power + i, &base, &whole)
+        if map == LOG_SOFTMAX and short:
+            whole.first = from_doubles(states.high + i)
+            whole.second = from_doubles(states.low + i)
+            whole.power = splat(0)
+        elif map == SOFTMAX:
+            settle_shares(states, i, False, &base, &whole)
+        elif settle_logs(states, i, False, short, apart, &base, &whole):
+            poor = True
+        to_doubles(whole.first, first + i)
+        to_doubles(whole.second, second + i)
+        to_doubles(whole.power, power + i)
+        i += LANES
+    return poor
+
+
+# --- answers
+
+cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
+    # t (1 + q) first (1 + second), rounded once
+    cdef vec y = t * first
+    return y + (y * (q + second) - vresidual(y, t, first))
+
+
+cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole, bint exact, bint far) noexcept nogil:
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z
+    cdef vec d = difference(x, base, not exact, far, &lost)
+    table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
+    return rounded_at(product(t, q, whole.first, whole.second), k, whole.power)
+
+
+cdef inline vec smallest() noexcept nogil:
+    # Above, all that `product` adds is a normal number.
+    return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
+
+
+cdef inline vec counted_from(const Base *base, const Whole *whole) noexcept nogil:
+    # `first` for terms that come with their power.
+    return whole.first * power_of_whole(base.power - whole.power)
+
+
+cdef vec share_again(vec x, const Base *base, const Whole *whole) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole)
+    return one_share(x, splat(0), &lower, whole, True, False)
+
+
+cdef inline vec ordinary_share(vec x, const Base *base, const Whole *whole, vec first) noexcept nogil:
+    # one_share of a plain term, where no instruction scales by a power of two with one rounding: the answer comes
+    # with its power, unless it lies next to the end of the range.
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z, y
+    table_power(at_least(x, base.bottom), splat(0), True, base.steps, True, &powers, &t, &q, &k, &z)
+    y = product(t, q, first, whole.second)
+    if all_set(y >= smallest()):
+        return y
+    return share_again(x, base, whole)
+
+
+# What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where that
+# could lose what is beside the logarithm.
+cdef struct Less:
+    vec a
+    vec a_low
+    vec b
+    vec b_low
+    bint twice
+    int sign        # of a, if all lanes have the same one, and are finite; else 0
+    vec lowest      # |x| <= a for all x from here on; with a negative sign a <= |x|
+
+
+cdef inline Less less_of(const Whole *whole) noexcept nogil:
+    cdef Less less
+    cdef vec zero = splat(0), infinity = splat(<real> INFINITY), total, error
+    cdef vec largest_number = splat(<real> (3.4028234663852886e38 if REAL_BITS == 32 else 1.7976931348623157e308))
+    cdef ivec whole_log = (whole.first >= splat(<real> dominated(True))) | (
+        (whole.second == zero) & (whole.peak_low == zero))
+    cdef ivec together = whole_log & (
+        magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
+    vtwo_sum(whole.peak, whole.first, &total, &error)
+    error = error + (whole.peak_low + whole.second)
+    less.a = pick(together, total, whole.peak)
+    less.a_low = pick(together, error, whole.peak_low)
+    together = together | (magnitude(whole.peak) >= infinity)    # x - inf says all
+    less.b = pick(together, zero, whole.first)
+    less.b_low = pick(together, zero, whole.second)
+    together = together & (magnitude(whole.peak) < infinity)
+    less.twice = not all_set(together)
+    less.sign = 0
+    if all_set((less.a > zero) & (less.a <= largest_number)):
+        less.sign = 1
+    elif all_set((less.a < zero) & (less.a >= zero - largest_number)):
+        less.sign = -1
+    less.lowest = zero - (less.a if less.sign == 1 else largest_number)
+    return less
+
+
+cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint quick) noexcept nogil:
+    # `quick`: where it is known which of x and a is larger, three operations tell what x - a loses
+    # (Dekker 1971): of rows, for a column's a may be small.
+    cdef vec d, y, error, more
+    if quick and not less.twice and less.sign != 0 and all_set(x >= less.lowest):
+        d = x - less.a
+        error = x - (d + less.a) if less.sign == 1 else (x - d) - less.a
+        return d + ((error - less.a_low) if exact else ((error - less.a_low) + lost))
+    vtwo_sum(x, splat(0) - less.a, &d, &error)
+    error = error - less.a_low if exact else error + (lost - less.a_low)
+    y = d
+    if less.twice:
+        vtwo_sum(d, splat(0) - less.b, &y, &more)
+        error = error + (more - less.b_low)
+    y = y + error
+    return pick(d - d == splat(0), y, d)
+
+
+cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept nogil:
+    # Lower, for a share may be a subnormal number.
+    cdef Base lower = base[0]
+    lower.bottom = whole.power * splat(<real> 0.6931471805599453) - splat(<real> (110.0 if REAL_BITS == 32 else 760.0))
+    return lower
+
+
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint far, const Base *base,
+                           const Whole *whole, real *out) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole)
+    cdef Less less = less_of(whole)
+    cdef Tail tail
+    cdef vec x, y, lost
+    cdef Py_ssize_t i = 0, j, count = before_boundary(out, n)
+    while i < n:
+        j = i
+        if n - i < LANES:
+            pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
+            terms = &tail.terms
+            j = 0
+        x = exponent(terms, 0, j, general, &lost)
+        if map == SOFTMAX:
+            y = one_share(x, lost, &lower, whole, not general, far)
+        else:
+            y = one_log(x, lost, &less, not general, True)
+        if i == 0 and count > 0:
+            store_some(out, y, count)
+            i = count
+        else:
+            store_some(out + i, y, n - i)
+            i += LANES
+
+
+# What a row of softmax can know of all its answers: the products of the powers with `first`.
+cdef struct Products:
+    Powers powers
+    real rounded[TABLE_BOUND]
+    real rest[TABLE_BOUND]
+
+
+cdef inline void make_products(const Whole *whole, Products *products) noexcept nogil:
+    cdef Powers powers = powers_of_two()
+    cdef vec t, y
+    cdef Py_ssize_t j = 0
+    while j < TABLE:
+        t = load(powers.rounded + j)
+        y = t * whole.first
+        store(products.rounded + j, y)
+        store(products.rest + j, vresidual(y, t, whole.first))
+        j += LANES
+    products.powers.rounded = products.rounded
+    products.powers.lost = powers.lost
+    products.powers.bare = NULL
+
+
+cdef inline vec plain_answer(vec x, const Base *base, const Base *lower, const Whole *whole, vec first,
+                             const Products *products) noexcept nogil:
+    # one_share, without the multiplications that all elements share.
+    cdef vec y, q, k, z
+    if not REGISTER_TABLE:
+        return ordinary_share(x, base, whole, first)
+    table_power(at_least(x, lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k, &z)
+    return rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
+
+
+cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
+    cdef Base own = base[0], lower = base_to_write(base, whole)
+    cdef vec first = counted_from(base, whole)
+    cdef Products products
+    cdef real edge[LANES_BOUND]
+    cdef Py_ssize_t i = before_boundary(out, n)
+    if REGISTER_TABLE:
+        make_products(whole, &products)
+    if i > 0:
+        store_some(out, plain_answer(load(a), &own, &lower, whole, first, &products), i)
+    while i + LANES <= n:
+        store(out + i, plain_answer(load(a + i), &own, &lower, whole, first, &products))
+        i += LANES
+    if i < n:
+        pad(a + i, n - i, LANES, a[0], edge)
+        store_some(out + i, plain_answer(load(edge), &own, &lower, whole, first, &products), n - i)
+
+
+cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
+                     real *out) noexcept nogil:
+    cdef bint plain = is_plain(terms)
+    if map == LOG_SOFTMAX:
+        if plain:
+            write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
+        else:
+            write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
+    elif base.far:
+        write_row(terms, n, SOFTMAX, True, True, base, whole, out)
+    elif plain:
+        write_plain_row(<const real *> terms.a, n, base, whole, out)
+    else:
+        write_row(terms, n, SOFTMAX, True, False, base, whole, out)
+
+
+# The parameters of up to TILE columns.
+cdef struct Panel:
+    Base bases[TILE]
+    Whole wholes[TILE]
+    Less less[TILE]
+    vec scaled[TILE]    # `first` of the terms that come with their powers
+
+
+cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
+                          vec first, const Less *less, Map map, bint general, bint far) noexcept nogil:
+    cdef vec lost
+    cdef vec x = exponent(terms, row, j, general, &lost)
+    if map == LOG_SOFTMAX:
+        return one_log(x, lost, less, not general, False)
+    if not general and not far and not REGISTER_TABLE:
+        return ordinary_share(x, base, whole, first)
+    return one_share(x, lost, base, whole, not general, far)
+
+
+cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t v, Map map, bint general,
+                              bint far, const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
+    # A vector of columns, its parameters in registers.
+    cdef Base base = panel.bases[v]
+    cdef Whole whole = panel.wholes[v]
+    cdef vec first = panel.scaled[v]
+    cdef Less less = panel.less[v]
+    cdef Terms own = terms[0]
+    cdef Py_ssize_t row, j = v * LANES
+    for row in range(begin, end):
+        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, general, far))
+
+
+cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
+                             const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
+    cdef vec last
+    cdef Py_ssize_t v, row = 0, vectors = (width + LANES - 1) // LANES
+    if width % LANES == 0:
+        while row < n:
+            ask_ahead(out, out_step, n, row + PAGES, width)
+            for v in range(vectors):
+                write_vector(terms, row, min(n, row + PAGES), v, map, general, far, panel, out, out_step)
+            row += PAGES
+        return
+    for row in range(n):
+        # The last vector steps back over columns that others write too: out may be the input itself.
+        v = vectors - 1
+        last = answer_at(terms, row, width - LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v],
+                         &panel.less[v], map, general, far)
+        for v in range(vectors - 1):
+            store(out + row * out_step + v * LANES, answer_at(
+                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v], &panel.less[v], map, general,
+                far))
+        store(out + row * out_step + width - LANES, last)
+
+
+cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Panel *panel, real *out,
+                       Py_ssize_t out_step) noexcept nogil:
+    cdef bint plain = is_plain(terms), far = False
+    cdef Py_ssize_t v
+    for v in range((width + LANES - 1) // LANES):
+        far = far or (map == SOFTMAX and panel.bases[v].far)
+    for v in range((width + LANES - 1) // LANES):
+        if map == LOG_SOFTMAX:
+            panel.less[v] = less_of(&panel.wholes[v])
+        elif plain and not far and not REGISTER_TABLE:
+            panel.scaled[v] = counted_from(&panel.bases[v], &panel.wholes[v])
+        else:
+            panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
+    if map == LOG_SOFTMAX:
+        if plain:
+            write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
+        else:
+            write_panel(terms, n, width, LOG_SOFTMAX, True, False, panel, out, out_step)
+    elif far:
+        write_panel(terms, n, width, SOFTMAX, True, True, panel, out, out_step)
+    elif plain:
+        write_panel(terms, n, width, SOFTMAX, False, False, panel, out, out_step)
+    else:
+        write_panel(terms, n, width, SOFTMAX, True, False, panel, out, out_step)
+
+
+cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
+                const double *first, const double *second, const double *power, void *out,
+                Py_ssize_t out_step) noexcept nogil:
+    cdef Panel panel
+    cdef Base base
+    cdef Whole whole
+    cdef Py_ssize_t v, j
+    if width == 0:
+        whole.peak = splat(<real> peak[0])
+        whole.peak_low = splat(<real> peak[TILE])
+        whole.first = splat(<real> first[0])
+        whole.second = splat(<real> second[0])
+        whole.power = splat(<real> power[0])
+        base = base_of(whole.peak, whole.peak_low, False, False)
+        answer_row(terms, n, map, &base, &whole, <real *> out)
+        return
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        whole_from(peak + j, first + j, second + j, power + j, &panel.bases[v], &panel.wholes[v])
+    answer_panel(terms, n, width, map, &panel, <real *> out, out_step)
+
+
+# --- a whole row or panel in one block
+
+cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexcept nogil:
+    cdef double memory[5 * LANES_BOUND]
+    cdef real high = 0, low = 0, least = 0
+    cdef bint plain = is_plain(terms)
+    cdef States states = states_in(memory, LANES_BOUND)
+    cdef Kept kept
+    cdef Base base
+    cdef Whole whole
+    cdef bint keeps, roomy = False
+    peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low, &least)
+    if not fabs(high) < INFINITY:
+        return False
+    whole.peak = splat(high)
+    whole.peak_low = splat(low)
+    whole.power = splat(0)
+    base = base_of(whole.peak, whole.peak_low, False, False)
+    base.least = splat(least)
+    keeps = map == SOFTMAX and not base.far
+    if keeps:
+        roomy = needs_room(&base)
+        if roomy:
+            base = base_of(whole.peak, whole.peak_low, False, True)
+            base.least = splat(least)
+        sum_and_keep(terms, n, plain, &base, &kept, &states)
+    else:
+        sum_of_row(terms, n, plain, &base, &states)
+    if not fabs(states.high[0]) < INFINITY:
+        return False
+    if map == SOFTMAX:
+        settle_shares(&states, 0, True, &base, &whole)
+    elif settle_logs(&states, 0, True, False, False, &base, &whole):
+        sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
+        settle_logs(&states, 0, True, False, True, &base, &whole)
+    if keeps:
+        write_kept(n, &kept, &base, &whole, roomy, out)
+    else:
+        answer_row(terms, n, map, &base, &whole, out)
+    return True
+
+
+cdef inline void write_products(Py_ssize_t n, const Kept *kept, const Whole *whole, vec first, bint roomy,
+                                real *out) noexcept nogil:
+    cdef vec y
+    cdef Py_ssize_t i = 0, count = before_boundary(out, n)
+    while i < n:
+        y = product(load(kept.t + i), load(kept.q + i), first, whole.second)
+        if roomy:
+            y = y * scale_back()
+        if i == 0 and count > 0:
+            store_some(out, y, count)
+            i = count
+        else:
+            store_some(out + i, y, n - i)
+            i += LANES
+
+
+cdef void write_kept(Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole, bint roomy,
+                     real *out) noexcept nogil:
+    # The products of one_share, all times a power of two, which changes no digit; a subnormal answer is rounded when
+    # that is taken back.
+    cdef vec first = counted_from(base, whole)
+    if roomy:
+        write_products(n, kept, whole, first * scale_of_products(), True, out)
+    else:
+        write_products(n, kept, whole, first, False, out)
+
+
+cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
+                         Py_ssize_t out_step) noexcept nogil:
+    cdef Terms terms
+    cdef Py_ssize_t row
+    for row in range(count):
+        terms = plain_terms(<const real *> start + row * a_step, 0)
+        if not row_in_one(&terms, n, map, <real *> target + row * out_step):
+            return row
+    return count
+
+
+cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
+    # Five arrays of `room` numbers.
+    cdef States states
+    states.shift = memory
+    states.high = memory + room
+    states.low = memory + 2 * room
+    states.rest = memory + 3 * room
+    states.size = memory + 4 * room
+    return states
+
+
+cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
+                            Py_ssize_t out_step) noexcept nogil:
+    # softmax of short columns: each exponential is computed once.
+    cdef Kept kept
+    cdef vec first[TILE]
+    cdef vec second[TILE]
+    cdef Whole whole
+    cdef Base base
+    cdef bint plain = is_plain(terms)
+    cdef vec one, rest, zero = splat(0)
+    cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
+        base = base_of(whole.peak, whole.peak_low, False, True)
+        short_of_vector(terms, n, j, plain, &base, &kept)
+        if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
+            return False
+        whole_share(load(kept.total), load(kept.rest), &base, &whole)
+        first[v] = counted_from(&base, &whole) * scale_of_products()
+        second[v] = whole.second
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        one = first[v]
+        rest = second[v]
+        for row in range(n):
+            store(out + row * out_step + j, scale_back() * product(
+                load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), one, rest))
+    return True
+
+
+cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
+                    Py_ssize_t out_step) noexcept nogil:
+    cdef double memory[5 * TILE]
+    cdef double memory_apart[5 * TILE]
+    cdef real *out = <real *> start
+    cdef bint plain = is_plain(terms)
+    cdef vec most[TILE]
+    cdef vec beside[TILE]
+    cdef ivec fine
+    cdef vec zero = splat(0)
+    cdef Panel panel
+    cdef Whole *whole
+    cdef Base *base
+    cdef States states = states_in(memory, TILE)
+    cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
+    cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
+    if width == 0:
+        return row_in_one(terms, n, map, out)
+    if short and map == SOFTMAX:
+        return shares_of_columns(terms, n, width, out, out_step)
+    if not short:
+        peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+        for v in range(vectors):
+            panel.bases[v] = base_of(most[v], beside[v], False, False)
+        sum_of_panel(terms, n, width, plain, panel.bases, &states)
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        whole = &panel.wholes[v]
+        base = &panel.bases[v]
+        whole.power = zero
+        if short:
+            logs_of_short(terms, n, j, plain, whole)
+            if not all_set((whole.peak - whole.peak == zero) & (whole.first - whole.first == zero)):
+                return False
+            continue
+        whole.peak = most[v]
+        whole.peak_low = beside[v]
+        fine = whole.peak - whole.peak == zero
+        if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
+            return False
+        if map == SOFTMAX:
+            settle_shares(&states, j, False, base, whole)
+        elif settle_logs(&states, j, False, False, False, base, whole):
+            sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &apart)
+            settle_logs(&apart, j, False, False, True, base, whole)
+    answer_panel(terms, n, width, map, &panel, out, out_step)
+    return True

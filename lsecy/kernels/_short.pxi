@@ -1,0 +1,392 @@
+# Short rows and columns without weights: a part of folds.pyx.
+#
+# A whole row is at hand, so its largest term is known before the first exponential: no guess, no
+# second look for want of a shift, and no state, for a short row is never merged.  Where a table is looked up in
+# registers, only what "a first look at short rows" is not good enough for comes here.
+#     float32  in double, by the largest term itself: the sum lies in [1, n]
+#     float64  by the multiple of 32 under the largest term, which leaves a - shift exact.  A term's
+#              leading 44 bits, counted from the largest, add up without error; the rest beside them.
+
+cdef inline void short_term(dvec d, dvec grid, dvec *high, dvec *low) noexcept nogil:
+    # exp(d); below e^-700 it counts for nothing, but where `mend` finds that it does.
+    cdef dvec x = dat_least(d, dsplat(-700))
+    cdef dvec p, q, z, k, e
+    if REAL_BITS == 32:
+        double_power(x, True, &p, &z, &k)
+        high[0] = dterm_of_float(p, z, k)
+        return
+    pair_power(x, dsplat(0), &p, &q, &z, &k)
+    e = dterm_in_range(p, z, k)
+    high[0] = (e + grid) - grid
+    low[0] = dpick(d < dsplat(-700), dsplat(0), (e - high[0]) + dterm_in_range(q, z, k))
+
+
+cdef inline dvec short_shift(dvec peak, dvec *grid) noexcept nogil:
+    # grid: adding and removing it rounds to multiples of 2^-44 times the power of two near exp(peak - shift).
+    cdef dvec shift = dsplat(0), z, k
+    cdef vec whole
+    if REAL_BITS == 32:
+        return peak
+    if dany(dmagnitude(peak) >= dsplat(GRID)):
+        whole = on_grid((<vec *> &peak)[0])
+        shift = (<dvec *> &whole)[0]
+    reduced(dat_least(peak - shift, dsplat(-700)), False, &z, &k)
+    grid[0] = dterm_in_range(dsplat(384), z, k)
+    return shift
+
+
+cdef inline dvec short_answer(dvec high, dvec low, dvec shift) noexcept nogil:
+    cdef dvec total
+    if REAL_BITS == 32:
+        return log_coarse(high, shift)
+    total = high + low
+    return log_pair(total, (high - total) + low, shift)
+
+
+cdef inline dvec nearest() noexcept nogil:
+    # How near to zero an answer may lie: the error of float32's sum is 2^-36, what float64 drops is e^-700.
+    return dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290)
+
+
+cdef inline divec short_is_fine(dvec total, dvec result) noexcept nogil:
+    # The sum is no NaN and holds its largest term, which is at least e^-32; the answer is not too near zero.
+    return (total >= dsplat(1e-15)) & (dmagnitude(result) >= nearest())
+
+
+cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) noexcept nogil:
+    # The answers of DLANES columns of which some hold what is infinite or NaN, or lie next to zero.
+    cdef double memory[5 * LANES_BOUND]
+    cdef real zeros[LANES_BOUND]
+    cdef Terms plain
+    cdef States states
+    cdef dvec x, total, exact, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
+    cdef dvec special = zero, peak = zero - infinity, second = zero - infinity
+    cdef divec near
+    cdef Py_ssize_t row
+    for row in range(n):
+        x = load_double(a + row * a_step)
+        special = special + dpick(x - x == zero, zero, dpick(x == zero - infinity, zero, x))
+        peak = dat_least(x, peak)
+    for row in range(n):
+        x = load_double(a + row * a_step)
+        second = dat_least(dpick(x == peak, zero - infinity, x), second)
+    # A second term that cannot be seen beside the first leaves an answer next to zero as right as it is.
+    near = (dmagnitude(result) < nearest()) & (
+        second > dsplat(-110 if REAL_BITS == 32 else -746))
+    if dany(near):
+        states = states_in(memory, LANES_BOUND)
+        for row in range(LANES_BOUND):
+            zeros[row] = 0
+        plain = plain_terms(a, a_step)
+        look_columns(&plain, n, DLANES, zeros, EXACT, &states)
+        total = dload(states.high)
+        exact = log_pair(total, dload(states.low) + dload(states.rest), zero)
+        result = dpick(near, exact, result)
+    result = dpick(peak == zero - infinity, zero - infinity, result)
+    dstore(value, dpick(special == zero, result, special))
+
+
+cdef inline void short_panel(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                             Py_ssize_t positions, bint once, double *value) noexcept nogil:
+    # `positions` and `once` as in double_panel.  All sums first, then all logarithms: a chain of
+    # operations from the one to the other would leave the multipliers idle half of the time.
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec x[SPREAD]
+    cdef double highs[TILE]
+    cdef double lows[TILE]
+    cdef double shifts[TILE]
+    cdef dvec peak, shift, h, result, grid = dsplat(0), l = dsplat(0)
+    cdef divec fine
+    cdef Py_ssize_t v, j, p, row, half_way
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        peak = dsplat(-INFINITY)
+        if once:
+            for p in range(positions):
+                if p < n:
+                    x[p] = load_double(a + p * a_step + j)
+                    peak = dat_least(x[p], peak)
+        else:
+            for row in range(n):
+                peak = dat_least(load_double(a + row * a_step + j), peak)
+        shift = short_shift(peak, &grid)
+        for p in range(positions):
+            high[p] = low[p] = dsplat(0)
+            if once:
+                if p < n:
+                    short_term(x[p] - shift, grid, high + p, low + p)
+            else:
+                row = p
+                while row < n:
+                    short_term(load_double(a + row * a_step + j) - shift, grid, &h, &l)
+                    high[p] = high[p] + h
+                    low[p] = low[p] + l
+                    row += DWIDTH
+        half_way = positions
+        while half_way > 1:
+            half_way = half_way // 2
+            for p in range(half_way):
+                high[p] = high[p] + high[p + half_way]
+                low[p] = low[p] + low[p + half_way]
+        dstore(highs + j, high[0])
+        dstore(shifts + j, shift)
+        if REAL_BITS == 64:
+            dstore(lows + j, low[0])
+    fine = dsplat(0) == dsplat(0)
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        result = short_answer(dload(highs + j), dload(lows + j) if REAL_BITS == 64 else dsplat(0), dload(shifts + j))
+        dstore(value + j, result)
+        fine = fine & short_is_fine(dload(highs + j), result)
+    if dall(fine):
+        return
+    for v in range((width + DLANES - 1) // DLANES):
+        j = column_of(v, DLANES, width)
+        if not dall(short_is_fine(dload(highs + j), dload(value + j))):
+            mend(a + j, a_step, n, value + j)
+
+
+cdef void careful_columns(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                          double *value) noexcept nogil:
+    if n <= 2:
+        short_panel(a, a_step, n, width, 2, True, value)
+    elif n <= 4:
+        short_panel(a, a_step, n, width, 4, True, value)
+    elif n <= 8:
+        short_panel(a, a_step, n, width, 8, True, value)
+    else:
+        short_panel(a, a_step, n, width, 8, False, value)
+
+
+cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
+    # The same for one row, lanes along n.
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef double highs[LANES_BOUND]
+    cdef double lows[LANES_BOUND]
+    cdef real padded[SHORT_ROW + SPREAD]
+    cdef real repeated[SHORT_ROW * LANES_BOUND]
+    cdef dvec peak = dsplat(-INFINITY), shift, h, result, grid = dsplat(0), l = dsplat(0)
+    cdef double largest
+    cdef Py_ssize_t i = 0, k, half_way = DWIDTH // DLANES
+    cdef int v
+    if n % DWIDTH:
+        pad(a, n, (n + DWIDTH - 1) // DWIDTH * DWIDTH, <real> -INFINITY, padded)
+        a = padded
+    while i < n:
+        for v in range(DWIDTH // DLANES):
+            peak = dat_least(load_double(a + i + v * DLANES), peak)
+        i += DWIDTH
+    largest = dlane(peak, 0)
+    for k in range(1, DLANES):
+        largest = max(largest, dlane(peak, k))
+    shift = short_shift(dsplat(largest), &grid)
+    for v in range(DWIDTH // DLANES):
+        high[v] = low[v] = dsplat(0)
+    i = 0
+    while i < n:
+        for v in range(DWIDTH // DLANES):
+            short_term(load_double(a + i + v * DLANES) - shift, grid, &h, &l)
+            high[v] = high[v] + h
+            low[v] = low[v] + l
+        i += DWIDTH
+    while half_way > 1:
+        half_way = half_way // 2
+        for v in range(half_way):
+            high[v] = high[v] + high[v + half_way]
+            low[v] = low[v] + low[v + half_way]
+    dstore(highs, high[0])
+    dstore(lows, low[0])
+    half_way = DLANES
+    while half_way > 1:
+        half_way = half_way // 2
+        for k in range(half_way):
+            highs[k] = highs[k] + highs[k + half_way]
+            lows[k] = lows[k] + lows[k + half_way]
+    result = short_answer(dsplat(highs[0]), dsplat(lows[0]), shift)
+    dstore(lows, result)
+    if not dall(short_is_fine(dsplat(highs[0]), result)):
+        for i in range(n):
+            for k in range(DLANES):
+                repeated[i * DLANES + k] = a[i]
+        mend(repeated, DLANES, n, lows)
+    return lows[0]
+
+
+# --- a first look at short rows -----------------------------------------------------------------------------
+#
+# Where exponentials come from a register table, as those of softmax do: t (1 + q), added in two parts, of which
+# the first has no error.  That leaves 2^-28 (double 2^-56) in the logarithm, less than half an ulp of an answer
+# of 1/4.  Only answers nearer to zero, and rows with what is infinite or NaN, are looked at with more care.
+# No term is scaled: a peak beyond e^48 (double e^512) is subtracted from its row, which costs nothing that an
+# answer of that size could show.
+#
+# Order of the sums: element k at position k mod 4, the four joined by halving.
+
+cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
+    # Too many answers of two elements are near zero.
+    return REGISTER_LOOKUP and n > 2
+
+
+cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogil:
+    # exp(x): what the grid holds of t, and the rest.
+    # float's ln2 is right to 2^-28.4, so that all exponents come out a little too small, by as large a part of
+    # themselves: `first_answer` makes good for it.
+    cdef Powers powers = powers_of_two()
+    cdef vec y = at_least(x, splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
+    cdef vec rounding = splat(WHOLE_STEPS)
+    cdef vec z = y * splat(<real> 1.4426950408889634) + rounding
+    cdef vec k = z - rounding
+    cdef vec r = vresidual(y, k, splat(LN2_NEAREST))
+    cdef vec t
+    if REAL_BITS == 64:
+        r = r - k * splat(LN2_REST)
+    r = r + vlookup(powers.lost, z)
+    t = times_power(vlookup(powers.bare, z), z)
+    r = (r * r) * table_tail(r, True) + r
+    high[0] = (whole_term(t, r) + grid) - grid
+    low[0] = t * r + (t - high[0])
+
+
+cdef inline vec first_grid(vec peak) noexcept nogil:
+    # The grid of sums whose terms count from the power of two next to exp(peak).
+    return power_of_whole(nearest_whole(peak * splat(<real> 1.4426950408889634))) * sum_grid()
+
+
+cdef inline vec first_shift(vec peak) noexcept nogil:
+    return pick(magnitude(peak) < splat(<real> (48.0 if REAL_BITS == 32 else 512.0)), splat(0), peak)
+
+
+cdef inline ivec first_answer(vec high, vec low, vec peak, vec shift, double *value) noexcept nogil:
+    # Answers of a vector of rows, and which of them may stay.
+    cdef dvec result
+    cdef vec sum = high + low, answer
+    low = (high - sum) + low
+    if REAL_BITS == 64:
+        if REGISTER_TABLE:
+            result = log_near(half(sum, 0), half(low, 0), half(shift, 0))
+        else:
+            result = log_pair(half(sum, 0), half(low, 0), half(shift, 0))
+        answer = joined(result, result)
+    else:    # ln2 / float(ln2) - 1, for most of the sum lies next to the peak
+        sum = log_float(sum, low, (peak - shift) * splat(<real> LN2_EXCESS), &low)
+        answer = shift + (sum + low)
+    to_doubles(answer, value)
+    return magnitude(answer) >= splat(<real> 0.25)
+
+
+cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint far, vec shift, vec grid,
+                           vec *high, vec *low) noexcept nogil:
+    cdef vec highs[4]
+    cdef vec lows[4]
+    cdef vec x, h, l
+    cdef Py_ssize_t row
+    for row in range(4):
+        highs[row] = lows[row] = splat(0)
+    for row in range(n):
+        x = load(a + row * a_step)
+        first_parts(x - shift if far else x, grid, &h, &l)
+        if row < 4:
+            highs[row] = h
+            lows[row] = l
+        else:
+            highs[row & 3] = highs[row & 3] + h
+            lows[row & 3] = lows[row & 3] + l
+    high[0] = (highs[0] + highs[1]) + (highs[2] + highs[3])
+    low[0] = (lows[0] + lows[1]) + (lows[2] + lows[3])
+
+
+cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                            double *value) noexcept nogil:
+    # All sums first, then all logarithms, as in short_panel.
+    cdef vec highs[TILE]
+    cdef vec lows[TILE]
+    cdef vec peaks[TILE]
+    cdef vec shifts[TILE]
+    cdef double again[SPREAD]
+    cdef real stays[LANES_BOUND]
+    cdef Terms terms = plain_terms(a, a_step)
+    cdef vec peak, beside, shift
+    cdef ivec fine[TILE]
+    cdef ivec all_fine = splat(0) == splat(0)
+    cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        j = column_of(v, LANES, width)
+        peak_of_vector(&terms, n, j, True, True, &peak, &beside)
+        shift = first_shift(peak)
+        if all_set(shift == splat(0)):
+            first_sum(a + j, a_step, n, False, shift, first_grid(peak), highs + v, lows + v)
+        else:
+            first_sum(a + j, a_step, n, True, shift, first_grid(peak - shift), highs + v, lows + v)
+        peaks[v] = peak
+        shifts[v] = shift
+    for v in range(vectors):
+        fine[v] = first_answer(highs[v], lows[v], peaks[v], shifts[v], value + column_of(v, LANES, width))
+        all_fine = all_fine & fine[v]
+    if all_set(all_fine):
+        return
+    for v in range(vectors):
+        if not all_set(fine[v]):
+            j = column_of(v, LANES, width)
+            careful_columns(a + j, a_step, n, LANES, again)
+            store(stays, pick(fine[v], splat(1), splat(0)))
+            for row in range(LANES):
+                if stays[row] == 0:
+                    value[j + row] = again[row]
+
+
+cdef void short_columns(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                        double *value) noexcept nogil:
+    if not has_first_look(n):
+        careful_columns(<const real *> a, a_step, n, width, value)
+    elif n == 4:
+        first_look(<const real *> a, a_step, 4, width, value)
+    elif n == 8:
+        first_look(<const real *> a, a_step, 8, width, value)
+    else:
+        first_look(<const real *> a, a_step, n, width, value)
+
+
+cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:
+    # The sum as `first_sum` has it, of parts that are followed by zeros.
+    cdef real totals[4]
+    cdef Py_ssize_t i = 4, p
+    for p in range(4):
+        totals[p] = parts[p]
+    while i < n:
+        for p in range(4):
+            totals[p] = totals[p] + parts[i + p]
+        i += 4
+    return (totals[0] + totals[1]) + (totals[2] + totals[3])
+
+
+cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
+    # The same for one row, lanes along n.
+    cdef const real *a = <const real *> start
+    cdef real padded[SHORT_ROW + SPREAD]
+    cdef real highs[SHORT_ROW + SPREAD]
+    cdef real lows[SHORT_ROW + SPREAD]
+    cdef double value[SPREAD]
+    cdef vec peak = splat(<real> -INFINITY), shift, grid, high, low
+    cdef ivec fine
+    cdef Py_ssize_t i = 0
+    if not has_first_look(n):
+        return careful_row(a, n)
+    pad(a, n, (n + SPREAD - 1) // SPREAD * SPREAD, <real> -INFINITY, padded)
+    while i < n:
+        peak = at_least(load(padded + i), peak)
+        i += LANES
+    peak = splat(largest(peak))
+    shift = first_shift(peak)
+    grid = first_grid(peak - shift)
+    i = 0
+    while i < n:
+        first_parts(load(padded + i) - shift, grid, &high, &low)
+        store(highs + i, high)
+        store(lows + i, low)
+        i += LANES
+    for i in range(n, (n + 3) // 4 * 4):
+        highs[i] = lows[i] = 0
+    fine = first_answer(splat(in_order(highs, n)), splat(in_order(lows, n)), peak, shift, value)
+    return value[0] if all_set(fine) else careful_row(a, n)
