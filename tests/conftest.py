@@ -1,5 +1,6 @@
 """Fixtures: every instruction set that this machine can run, both dtypes, fixed seeds."""
 
+import warnings
 import zlib
 
 import hypothesis
@@ -8,6 +9,8 @@ import pytest
 
 import lsecy
 from lsecy import _config
+
+warnings.simplefilter("error")  # for all tests
 
 hypothesis.settings.register_profile(
     "lsecy",
@@ -22,7 +25,7 @@ hypothesis.settings.load_profile("lsecy")
 
 def pytest_configure(config):
     """Register the marks that SciPy's own tests carry."""
-    for name in ("skip_xp_backends", "xfail_xp_backends", "array_api_backends"):
+    for name in ("skip_xp_backends", "xfail_xp_backends", "array_api_backends", "filterwarnings"):
         config.addinivalue_line("markers", f"{name}: used by the tests of SciPy, without a meaning here")
 
 

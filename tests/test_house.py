@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,8 @@ def test_the_docs_show_the_tables_that_the_tests_read(table):
 @pytest.mark.parametrize("case", sorted({case for case, _ in BOUNDS}))
 def test_every_bound_is_stated_for_both_dtypes(case):
     assert {(case, "float32"), (case, "float64")} <= set(BOUNDS)
+
+
+def test_a_warning_is_an_error_in_every_test():
+    with pytest.raises(UserWarning, match="of ours"):
+        warnings.warn("of ours", stacklevel=1)
