@@ -437,8 +437,8 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     # Where the others lie so far below the peak that they leave the range in which they are added: float counts them
     # from the largest of themselves, for what is relative to the peak has room in double.
     cdef double remote[LANES_BOUND]
-    cdef double memory[5 * LANES_BOUND]
-    cdef States own = states_in(memory, LANES_BOUND), lower = own
+    cdef double memory[5 * TILE]
+    cdef States lower = states_in(memory, TILE)
     cdef Base base = base_of(peak, peak_low, False, False)
     cdef Whole whole
     cdef Py_ssize_t k, count = 1 if along else LANES
@@ -452,14 +452,9 @@ cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         return
     if REAL_BITS == 32:
         base = base_of(largest_but_peak(terms, n, j, along, &whole), splat(0), False, False)
-        lower.shift -= j    # a vector of columns goes to places j ..
-        lower.high -= j
-        lower.low -= j
-        lower.rest -= j
-        lower.size -= j
         sum_others(terms, n, j, along, &base, &whole, &lower)
         for k in range(count):
-            remote[k] = own.high[k]
+            remote[k] = lower.high[j + k]
     else:
         base = base_of(peak, peak_low, True, False)
         few_terms(terms, n, j, along, &base, &whole, remote)
