@@ -598,17 +598,22 @@ cdef inline void pad_states(const States *states, Py_ssize_t count) noexcept nog
         count += 1
 
 
-cdef inline double finish_one(const Kernels *kernels, const States *states, Py_ssize_t place,
-                              double *sign) noexcept nogil:
-    # The answer of one state, whatever it lacks.
+cdef inline bint answer(int bits, Care care, const States *states, Py_ssize_t count, double *value,
+                        double *sign) noexcept nogil:
+    # The answers of `count` states.  True if any of them may lack digits.
+    pad_states(states, count)
+    return kernels_of(bits).finish(states, count, near_zero(care, bits), cancelled(care, bits), value, sign)
+
+
+cdef inline double answer_one(int bits, const States *states, Py_ssize_t place, double *sign) noexcept nogil:
+    # That of one state, whatever it lacks.
     cdef Room room
     cdef double value[8]
     cdef double signs[8]
     cdef States one
     one = states_of(&room)
     copy_state(&one, 0, states, place)
-    pad_states(&one, 1)
-    kernels.finish(&one, 1, 0, 0, value, signs if sign != NULL else NULL)
+    answer(bits, EXACT, &one, 1, value, signs if sign != NULL else NULL)
     if sign != NULL:
         sign[0] = signs[0]
     return value[0]
@@ -659,19 +664,17 @@ cdef inline Row row_of(const Group *group, Py_ssize_t k) noexcept nogil:
 cdef bint finish_rows(const Problem *problem, const Group *group, Care care, const States *states,
                       void *out, void *sign) noexcept nogil:
     # True if nearly all answers were looked for twice.
-    cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k, lacking = 0
     cdef States here
-    pad_states(states, group.count)
-    if kernels.finish(states, group.count, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
+    if answer(problem.bits, care, states, group.count, value, wanted):
         for k in range(group.count):
             if lacks_digits(value[k], states, k, care, problem.bits):
                 here = from_place(states, k)
                 fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
-                value[k] = finish_one(kernels, states, k, wanted + k if wanted != NULL else NULL)
+                value[k] = answer_one(problem.bits, states, k, wanted + k if wanted != NULL else NULL)
                 lacking += 1
     store_rows(problem, group, value, signs, out, sign)
     return 8 * lacking >= 7 * group.count
@@ -681,24 +684,20 @@ cdef bint finish_near(const Problem *problem, const Group *group, const States *
                       void *sign) noexcept nogil:
     # The same of rows that were folded with care at once, for those before lay near zero.  An answer that a first look
     # would leave as it is comes from a first look, so that its bits are the same.
-    cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double first[TILE]
     cdef double first_signs[TILE]
-    cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k, far = 0
     cdef States here
-    pad_states(states, group.count)
-    kernels.finish(states, group.count, 0, 0, value, wanted)
+    answer(problem.bits, EXACT, states, group.count, value, signs if sign != NULL else NULL)
     for k in range(group.count):
         if not is_near(value[k]):
             here = from_place(states, k)
             fold_over(problem, row_of(group, k), 1, FAST, NULL, &here)
             far += 1
     if far > 0:
-        kernels.finish(states, group.count, near_zero(FAST, problem.bits), cancelled(FAST, problem.bits), first,
-                       first_signs if sign != NULL else NULL)
+        answer(problem.bits, FAST, states, group.count, first, first_signs if sign != NULL else NULL)
         for k in range(group.count):
             if not is_near(value[k]) and not lacks_digits(first[k], states, k, FAST, problem.bits):
                 value[k] = first[k]
@@ -931,19 +930,17 @@ cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize
 cdef bint finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
                          const States *states, Job *job, void *out, void *sign) noexcept nogil:
     # `job`: the one whose tasks are shared out, or NULL.  True if all columns were looked at twice.
-    cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Room room
     cdef States exact = states_of(&room)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k, lacking = 0
-    pad_states(states, width)
-    if kernels.finish(states, width, near_zero(care, problem.bits), cancelled(care, problem.bits), value, wanted):
+    if answer(problem.bits, care, states, width, value, wanted):
         fold_over(problem, row, width, EXACT, job, &exact)
         for k in range(width):
             if lacks_digits(value[k], states, k, care, problem.bits):
-                value[k] = finish_one(kernels, &exact, k, wanted + k if wanted != NULL else NULL)
+                value[k] = answer_one(problem.bits, &exact, k, wanted + k if wanted != NULL else NULL)
                 lacking += 1
     store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
     return lacking == width
@@ -956,8 +953,7 @@ cdef bint reduce_near_columns(const Problem *problem, Row row, Py_ssize_t width,
     cdef double signs[TILE]
     cdef Py_ssize_t k
     fold_over(problem, row, width, EXACT, NULL, states)
-    pad_states(states, width)
-    kernels_of(problem.bits).finish(states, width, 0, 0, value, signs if sign != NULL else NULL)
+    answer(problem.bits, EXACT, states, width, value, signs if sign != NULL else NULL)
     for k in range(width):
         if not is_near(value[k]):
             return False
@@ -1089,7 +1085,6 @@ cdef void merge_held(double *into, const double *source, Py_ssize_t count) noexc
 
 
 cdef void finish_held(const double *held, Py_ssize_t count, int bits, double *value, double *sign) noexcept nogil:
-    cdef const Kernels *kernels = kernels_of(bits)
     cdef Room room
     cdef States states = states_of(&room), pair
     cdef double values[TILE]
@@ -1100,13 +1095,11 @@ cdef void finish_held(const double *held, Py_ssize_t count, int bits, double *va
         for k in range(width):
             pair = pair_at(<double *> held + (start + k) * HELD)
             copy_state(&states, k, &pair, 0)
-        pad_states(&states, width)
-        if kernels.finish(&states, width, near_zero(FAST, bits), cancelled(FAST, bits), values,
-                          signs if sign != NULL else NULL):
+        if answer(bits, FAST, &states, width, values, signs if sign != NULL else NULL):
             for k in range(width):
                 if lacks_digits(values[k], &states, k, FAST, bits):
                     pair = pair_at(<double *> held + (start + k) * HELD)
-                    values[k] = finish_one(kernels, &pair, STATE, signs + k if sign != NULL else NULL)
+                    values[k] = answer_one(bits, &pair, STATE, signs + k if sign != NULL else NULL)
         memcpy(value + start, values, width * sizeof(double))
         if sign != NULL:
             memcpy(sign + start, signs, width * sizeof(double))
@@ -1650,13 +1643,12 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
         row.a = <const char *> a
         row.b = row.mask = NULL
         fold_over(&problem, row, 1, care, NULL, &states)
-    pad_states(&states, 1)
-    if kernels.finish(&states, 1, near_zero(care, bits), cancelled(care, bits), value, NULL):
+    if answer(bits, care, &states, 1, value, NULL):
         if one_block:
             kernels.fold_row(&terms, n, EXACT, &states, 0)
         else:
             fold_over(&problem, row, 1, EXACT, NULL, &states)
-        kernels.finish(&states, 1, 0, 0, value, NULL)
+        answer(bits, EXACT, &states, 1, value, NULL)
     return value[0]
 
 

@@ -26,7 +26,7 @@ hypothesis.settings.load_profile("lsecy")
 def pytest_configure(config):
     """Register the marks that SciPy's own tests carry."""
     for name in ("skip_xp_backends", "xfail_xp_backends", "array_api_backends", "filterwarnings"):
-        config.addinivalue_line("markers", f"{name}: used by the tests of SciPy, without a meaning here")
+        config.addinivalue_line("markers", f"{name}: used by the tests of SciPy")
 
 
 def pytest_report_header():

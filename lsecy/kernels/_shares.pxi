@@ -247,7 +247,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
             row = first + p
             if row >= n:
                 break
-            count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+            count = in_tree(n, row, WIDTH)
             if count == TREE:
                 add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0,
                           high + p * HALVES, low + p * HALVES)
@@ -293,7 +293,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                     break
                 place = p * TILE + v * LANES
                 take_sums(high, low, place, h, l)
-                count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+                count = in_tree(n, row, WIDTH)
                 if count == TREE:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0,
                               h, l)

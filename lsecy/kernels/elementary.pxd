@@ -208,6 +208,12 @@ cdef inline dvec exp_tail(dvec r) noexcept nogil:
     return odd * r + even
 
 
+cdef inline dvec pair_tail(dvec x, dvec lost, dvec r, dvec k) noexcept nogil:
+    # exp(x + lost - k ln2) - 1 - r, for r and k that `reduced` gave without a table.
+    cdef dvec rest = ((x - k * dsplat(LN2_HIGH_DOUBLE)) - r) - k * dsplat(LN2_LOW_DOUBLE) + lost
+    return (r * r) * exp_tail(r) + (rest + rest * r)
+
+
 cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *z, dvec *k) noexcept nogil:
     # exp(x + lost) = 2^k (high + low), high = fl(high + low): the last bit of exp and 2^-56 beyond it;
     # `lost` is what rounding took from x.
@@ -226,8 +232,7 @@ cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *z, d
         tail = one * (tail * rest + (r + lost)) + lookup(SIXTEENTHS_LOW, z[0])
     else:
         r = reduced(x, False, z, k)
-        rest = ((x - k[0] * dsplat(LN2_HIGH_DOUBLE)) - r) - k[0] * dsplat(LN2_LOW_DOUBLE) + lost
-        tail = (r * r) * exp_tail(r) + (rest + rest * r)
+        tail = pair_tail(x, lost, r, k[0])
         one = dsplat(1) + r
         tail = (r - (one - dsplat(1))) + tail
     high[0] = one + tail

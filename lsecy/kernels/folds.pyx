@@ -19,8 +19,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, double_tail, exp_tail, float_power, log_coarse, log_float, log_near, log_pair,
-    pair_power, powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
+    Powers, double_power, double_tail, float_power, log_coarse, log_float, log_near, log_pair, pair_power,
+    pair_tail, powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -230,6 +230,11 @@ cdef inline vec tree(const vec *e) noexcept nogil:
     return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]))
 
 
+cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexcept nogil:
+    # How many of the next TREE elements from `first` on, `apart` from each other, there are.
+    return <int> min((n - first + apart - 1) // apart, TREE)
+
+
 cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                             Py_ssize_t j_apart, vec shift, int count, bint general, vec *size) noexcept nogil:
     # The tree sum of `count` <= 8 vectors of terms, `row_apart` and `j_apart` from each other; missing
@@ -401,17 +406,29 @@ cdef inline Py_ssize_t before_boundary(const real *target, Py_ssize_t n) noexcep
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
+cdef inline void add_stripe(const Terms *row, Py_ssize_t j, vec shift, int count, bint general, dvec *high, dvec *low,
+                            dvec *size) noexcept nogil:
+    cdef vec sizes[TREE]
+    cdef vec total
+    cdef int v, h
+    for v in range(WIDTH // LANES):
+        total = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, count, general, sizes)
+        add_wide(total, high + v * HALVES, low + v * HALVES)
+        if general:
+            for h in range(HALVES):
+                size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
+
+
 cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint general,
                           const States *states, Py_ssize_t place) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
-    cdef vec sizes[TREE]
     cdef Tail tail
     cdef Terms row = terms[0]
-    cdef vec c = splat(shift), total
+    cdef vec c = splat(shift)
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
-    cdef int v, h, count
+    cdef int v, count
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
     while i + stripe <= n:
@@ -421,22 +438,12 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
             j = 0
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
             prefetch(<const char *> row.a + j * sizeof(real) + 4096 + k * 64)
-        for v in range(WIDTH // LANES):
-            total = eight_terms(&row, 0, 0, j + v * LANES, WIDTH, c, TREE, general, sizes)
-            add_wide(total, high + v * HALVES, low + v * HALVES)
-            if general:
-                for h in range(HALVES):
-                    size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
+        add_stripe(&row, j, c, TREE, general, high, low, size)
         i += stripe
     if i < n:
-        count = <int> ((n - i + WIDTH - 1) // WIDTH)
+        count = in_tree(n, i, WIDTH)
         pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
-        for v in range(WIDTH // LANES):
-            total = eight_terms(&tail.terms, 0, 0, v * LANES, WIDTH, c, count, general, sizes)
-            add_wide(total, high + v * HALVES, low + v * HALVES)
-            if general:
-                for h in range(HALVES):
-                    size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
+        add_stripe(&tail.terms, 0, c, count, general, high, low, size)
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, general, shift, states, place)
 
 
@@ -473,7 +480,7 @@ cdef inline void exact_parts(dvec x, dvec lost, bint general, dvec *high, dvec *
     # exp(x + lost) = high + low, high a multiple of 2^-44 if below 2^7.
     # range  [-708, 710]: what lies below counts as 0 from -709 on, what above as infinity or NaN
     # bound  2^-55 relative, of float32 elements 2^-53; near 0 nothing of a tiny x is lost
-    cdef dvec p, r, tail, t, z, k, rest, grid = dsplat(384)
+    cdef dvec p, r, tail, t, z, k, grid = dsplat(384)
     cdef divec gone
     x = dat_most(dat_least(x, dsplat(-709)), dsplat(710))
     if REGISTER_TABLE:
@@ -486,8 +493,7 @@ cdef inline void exact_parts(dvec x, dvec lost, bint general, dvec *high, dvec *
     r = reduced(x, False, &z, &k)
     t = dterm_in_range(dsplat(1), z, k)
     if REAL_BITS == 64:
-        rest = ((x - k * dsplat(LN2_HIGH_DOUBLE)) - r) - k * dsplat(LN2_LOW_DOUBLE) + lost
-        tail = (r * r) * exp_tail(r) + (rest + rest * r)
+        tail = pair_tail(x, lost, r, k)
         high[0] = ((t * (r + tail) + t) + grid) - grid
         low[0] = t * tail + (t * r + (t - high[0]))    # the differences are exact
         return
@@ -539,7 +545,7 @@ cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint ge
             add_eight_exactly(terms, 0, 0, i + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
         i += stripe
     if i < n:
-        count = <int> ((n - i + DWIDTH - 1) // DWIDTH)
+        count = in_tree(n, i, DWIDTH)
         pad_terms(terms, i, n - i, count * DWIDTH, <real> -INFINITY, &tail)
         for v in range(DWIDTH // DLANES):
             add_eight_exactly(&tail.terms, 0, 0, v * DLANES, DWIDTH, c, count, general, high + v, low + v, rest + v)
@@ -626,7 +632,7 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             row = first + p
             if row >= n:
                 break
-            count = <int> min((n - row + WIDTH - 1) // WIDTH, TREE)
+            count = in_tree(n, row, WIDTH)
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
@@ -695,7 +701,7 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
             row = first + p
             if row >= n:
                 break
-            count = <int> min((n - row + DWIDTH - 1) // DWIDTH, TREE)
+            count = in_tree(n, row, DWIDTH)
             for v in range(vectors):
                 j = column_of(v, DLANES, width)
                 c = load_double(shift + j)

@@ -18,7 +18,7 @@ cdef struct States:
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
     SHORT     # short rows that are not plain: computed in double outright
-    EXACT     # pairs of doubles throughout: about 2^-56
+    EXACT     # pairs of doubles, or two parts on a grid: about 2^-55
 
 cdef enum:
     SHORT_ROW = 64    # bound of the rows that are short (`is_short`)
