@@ -143,19 +143,21 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     for s in range(TREE):
         if s >= count:
             h[s] = l[s] = splat(0)
-            continue
-        x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-        x = difference(x, base, general, far, &lost)    # before `lost` is read
-        if not bounded:
-            x = at_least(x, base.bottom)
-        table_power(x, lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
-        if kept != NULL:
-            store(kept.t + place + s * apart, t)
-            store(kept.q + place + s * apart, q)
-        h[s] = (whole_term(t, q) + base.grid) - base.grid
-        l[s] = t * q + (t - h[s])
-    high[0] = tree(h)
-    low[0] = tree(l)
+        else:
+            x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
+            x = difference(x, base, general, far, &lost)    # before `lost` is read
+            if not bounded:
+                x = at_least(x, base.bottom)
+            table_power(x, lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
+            if kept != NULL:
+                store(kept.t + place + s * apart, t)
+                store(kept.q + place + s * apart, q)
+            h[s] = (whole_term(t, q) + base.grid) - base.grid
+            l[s] = t * q + (t - h[s])
+        add_to_tree(h, s)
+        add_to_tree(l, s)
+    high[0] = h[0]
+    low[0] = l[0]
 
 
 cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,

@@ -169,23 +169,29 @@ cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole,
     q[0] = (r * r) * table_tail(r, False) + r
 
 
-cdef inline vec table_exp(vec x) noexcept nogil:
+cdef inline vec table_exp(vec x, bint close, vec *beyond) noexcept nogil:
     # exp(x) for a sum, where a table is looked up in registers but has no room for float's 32 powers.
     #     t (1 + r Q(r)), t = 2^k with k a multiple of 1 / TABLE, |r| <= ln2 / (2 TABLE)
     # range  `in_range`; its lower end gives 0, and what lies a little above it less than 2^-126 (double 2^-1022), its
     #        upper end NaN or infinity, NaN gives NaN
+    # close  |k| < 64 (double 512), and the same result; of any other x the result is not to be used, and `beyond`
+    #        then has a bit that makes it 2 or more, or NaN.  k is counted in units of 32 (double 256) for that: its
+    #        exponent's highest bit tells 2 from less, and the bits of many are gathered by one instruction each.
     # r      of float by one multiply-add, as in float_power: |x| 2^-28.4 is lost
     # bound  1.7 ulp + |x| 2^-28.4, double 1.25 ulp
     cdef Powers powers = powers_of_two()
-    cdef vec z = x * splat(<real> 1.4426950408889634) + splat(WHOLE_STEPS)
-    cdef vec k = z - splat(WHOLE_STEPS)
+    cdef real unit = (32 if REAL_BITS == 32 else 256) if close else 1    # a power of two: nothing is rounded
+    cdef vec z = x * splat(<real> 1.4426950408889634 / unit) + splat(WHOLE_STEPS / unit)
+    cdef vec k = z - splat(WHOLE_STEPS / unit)
     cdef vec t = times_power(vlookup(powers.bare, z), z)
     cdef vec r, q
+    if close:
+        beyond[0] = either_bits(beyond[0], k)
     if REAL_BITS == 32:
-        r = x - k * splat(<real> 0.6931471805599453)
+        r = x - k * splat(<real> 0.6931471805599453 * unit)
         q = (splat(EXP_FLOAT_8_SHORT[2]) * r + splat(EXP_FLOAT_8_SHORT[1])) * r + splat(EXP_FLOAT_8_SHORT[0])
     else:
-        r = (x - k * splat(<real> LN2_HIGH_DOUBLE)) - k * splat(<real> LN2_LOW_DOUBLE)
+        r = (x - k * splat(<real> LN2_HIGH_DOUBLE * unit)) - k * splat(<real> LN2_LOW_DOUBLE * unit)
         q = table_tail(r, False) * r + splat(1)
     return q * (t * r) + t
 

@@ -176,7 +176,7 @@ cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) n
     if not weighted:
         x = in_range(x)
         if REGISTER_LOOKUP and not REGISTER_TABLE:
-            p = table_exp(x)
+            p = table_exp(x, False, &k)
             return p * lost + p if general else p
     if REAL_BITS == 32:
         float_power(x, &p, &z, &k)
@@ -226,8 +226,15 @@ cdef inline void double_term(dvec a, dvec lost, dvec shift, dvec b, bint weighte
         low[0] = dpick(b == dsplat(0), dsplat(0), low[0])
 
 
-cdef inline vec tree(const vec *e) noexcept nogil:
-    return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]))
+cdef inline void add_to_tree(vec *e, int s) noexcept nogil:
+    # ((e0 + e1) + (e2 + e3)) + ((e4 + e5) + (e6 + e7)) in e[0] once e[7] is there: each sum as soon as it can be,
+    # so that four registers hold them all.
+    if s & 1:
+        e[s - 1] = e[s - 1] + e[s]
+    if s & 3 == 3:
+        e[s - 3] = e[s - 3] + e[s - 1]
+    if s == 7:
+        e[0] = e[0] + e[4]
 
 
 cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexcept nogil:
@@ -236,31 +243,41 @@ cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexce
 
 
 cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                            Py_ssize_t j_apart, vec shift, int count, bint general, vec *size) noexcept nogil:
+                            Py_ssize_t j_apart, vec shift, int count, bint general, bint close, vec *beyond,
+                            vec *size) noexcept nogil:
     # The tree sum of `count` <= 8 vectors of terms, `row_apart` and `j_apart` from each other; missing
-    # ones count as zero.
+    # ones count as zero.  size: the sum of their magnitudes, of general terms alone.  close: as in `table_exp`, for
+    # plain terms whose shift is 0.
     cdef vec e[TREE]
-    cdef vec w = splat(0), lost = splat(0)
+    cdef vec sizes[TREE]
+    cdef vec b = splat(0), lost = splat(0)
     cdef int s
     for s in range(TREE):
         if s >= count:
             e[s] = splat(0)
+        elif close:
+            e[s] = table_exp(load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart),
+                             True, beyond)
         elif not general:
             e[s] = fast_term(load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
-                             - shift, lost, w, False, False)
+                             - shift, lost, b, False, False)
         elif terms.b == NULL:
-            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &w)
-            e[s] = fast_term(e[s] - shift, lost, w, True, False)
+            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
+            e[s] = fast_term(e[s] - shift, lost, b, True, False)
         else:
-            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &w)
-            e[s] = fast_term(e[s] - shift, lost, w, True, True)
-    if general and terms.b != NULL:
-        for s in range(TREE):
-            size[s] = magnitude(e[s])
-        size[0] = tree(size)
-    elif general:
-        size[0] = tree(e)
-    return tree(e)
+            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
+            e[s] = fast_term(e[s] - shift, lost, b, True, True)
+        if general and terms.b != NULL:
+            sizes[s] = magnitude(e[s])
+            add_to_tree(sizes, s)
+        add_to_tree(e, s)
+    if general:    # without weights no term is negative
+        size[0] = sizes[0] if terms.b != NULL else e[0]
+    return here(e[0])
+
+
+cdef inline bint all_close(vec beyond) noexcept nogil:
+    return all_set(magnitude(beyond) < splat(2))
 
 
 # --- sums in wider arithmetic -----------------------------------------------------------------------
@@ -406,17 +423,41 @@ cdef inline Py_ssize_t before_boundary(const real *target, Py_ssize_t n) noexcep
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
-cdef inline void add_stripe(const Terms *row, Py_ssize_t j, vec shift, int count, bint general, dvec *high, dvec *low,
-                            dvec *size) noexcept nogil:
-    cdef vec sizes[TREE]
-    cdef vec total
+cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int count, bint general, bint close,
+                            dvec *high, dvec *low, dvec *size) noexcept nogil:
+    # False, and nothing is added, where close and some term is not.
+    cdef vec total[SPREAD]
+    cdef vec sizes[SPREAD]
+    cdef vec beyond = splat(0)
     cdef int v, h
     for v in range(WIDTH // LANES):
-        total = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, count, general, sizes)
-        add_wide(total, high + v * HALVES, low + v * HALVES)
+        total[v] = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, count, general, close, &beyond, sizes + v)
+    if close and not all_close(beyond):
+        return False
+    for v in range(WIDTH // LANES):
+        add_wide(total[v], high + v * HALVES, low + v * HALVES)
         if general:
             for h in range(HALVES):
-                size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[0], h)
+                size[v * HALVES + h] = size[v * HALVES + h] + half(sizes[v], h)
+    return True
+
+
+cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t n, vec shift, bint general,
+                                   bint close, dvec *high, dvec *low, dvec *size) noexcept nogil:
+    # From element i on; where it ended: before a stripe that is not close, or with what is less than a stripe.
+    cdef Terms row = terms[0]
+    cdef Py_ssize_t j, k, stripe = TREE * WIDTH
+    while i + stripe <= n:
+        j = i
+        if not general:    # one register for all addresses
+            row.a = <const real *> terms.a + i
+            j = 0
+        for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
+            prefetch(<const char *> row.a + j * sizeof(real) + 4096 + k * 64)
+        if not add_stripe(&row, j, shift, TREE, general, close, high, low, size):
+            break
+        i += stripe
+    return i
 
 
 cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint general,
@@ -425,25 +466,18 @@ cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint gen
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
     cdef Tail tail
-    cdef Terms row = terms[0]
     cdef vec c = splat(shift)
-    cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
+    cdef Py_ssize_t i = 0
     cdef int v, count
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
-    while i + stripe <= n:
-        j = i
-        if not general:    # one register for all addresses
-            row.a = <const real *> terms.a + i
-            j = 0
-        for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
-            prefetch(<const char *> row.a + j * sizeof(real) + 4096 + k * 64)
-        add_stripe(&row, j, c, TREE, general, high, low, size)
-        i += stripe
+    if CLOSE_TERMS and not general and shift == 0:
+        i = add_stripes(terms, 0, n, c, False, True, high, low, size)
+    i = add_stripes(terms, i, n, c, general, False, high, low, size)    # a row that has one far term will have more
     if i < n:
         count = in_tree(n, i, WIDTH)
         pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
-        add_stripe(&tail.terms, 0, c, count, general, high, low, size)
+        add_stripe(&tail.terms, 0, c, count, general, False, high, low, size)
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, general, shift, states, place)
 
 
@@ -615,11 +649,13 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef dvec joined[SPREAD]
     cdef dvec joined_low[SPREAD]
     cdef dvec joined_size[SPREAD]
-    cdef vec sizes[TREE]
-    cdef vec total
+    cdef vec total, sizes = splat(0), beyond
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t row, first, j, place, v, k
+    cdef bint close = CLOSE_TERMS and not general
     cdef int count, which, p
+    for v in range(vectors):
+        close = close and all_set(load(shift + column_of(v, LANES, width)) == splat(0))
     for k in range(WIDTH * TILE):
         high[k] = 0
         if REAL_BITS == 64:
@@ -636,17 +672,21 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
-                if count == TREE:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, general, sizes)
-                else:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), count, general, sizes)
+                if close and count == TREE:    # a panel that has a far term will have more
+                    beyond = splat(0)
+                    total = eight_terms(terms, row, WIDTH, j, 0, splat(0), TREE, general, True, &beyond, &sizes)
+                    close = all_close(beyond)
+                if not close and count == TREE:
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, general, False, NULL, &sizes)
+                elif count < TREE:
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), count, general, False, NULL, &sizes)
                 take_sums(high, low, place, h, l)
                 add_wide(total, h, l)
                 put_sums(high, low, place, h, l)
                 if general:
                     for which in range(HALVES):
                         dstore(size + place + which * DLANES,
-                               dload(size + place + which * DLANES) + half(sizes[0], which))
+                               dload(size + place + which * DLANES) + half(sizes, which))
         first += TREE * WIDTH
     for v in range(vectors):
         for which in range(HALVES):

@@ -583,6 +583,17 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #else
 #define REGISTER_LOOKUP 0
 #endif
+/* Is a sum's term cheaper where its exponent is known to be small? */
+#define CLOSE_TERMS (REGISTER_LOOKUP && !REGISTER_TABLE)
+INLINE vec either_bits(vec x, vec y) { return from_bits(bits_of(x) | bits_of(y)); }
+/* x, computed before the test that follows: compilers move what one branch alone needs behind it, and all that
+ * it is computed from to memory. */
+INLINE vec here(vec x) {
+#if CLOSE_TERMS
+    __asm__("" : "+x"(x));
+#endif
+    return x;
+}
 #if REAL_BITS == 64
 #define WHOLE_NUMBERS 0x1.8p52
 #define MANTISSA_BITS 52

@@ -17,6 +17,7 @@ cdef extern from "simd.h" nogil:
         REGISTER_TABLE
         TABLE
         REGISTER_LOOKUP
+        CLOSE_TERMS
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -36,6 +37,8 @@ cdef extern from "simd.h" nogil:
     dvec dat_least(dvec x, dvec y)
     dvec dat_most(dvec x, dvec y)
     vec magnitude(vec x)
+    vec here(vec x)
+    vec either_bits(vec x, vec y)
     dvec dmagnitude(dvec x)
     ivec bytes_set(const char *p)
     divec dbytes_set(const char *p)
