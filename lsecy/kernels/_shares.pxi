@@ -154,10 +154,8 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
                 store(kept.q + place + s * apart, q)
             h[s] = (whole_term(t, q) + base.grid) - base.grid
             l[s] = t * q + (t - h[s])
-        add_to_tree(h, s)
-        add_to_tree(l, s)
-    high[0] = h[0]
-    low[0] = l[0]
+    high[0] = tree(h)
+    low[0] = tree(l)
 
 
 cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,

@@ -237,6 +237,14 @@ cdef inline void add_to_tree(vec *e, int s) noexcept nogil:
         e[0] = e[0] + e[4]
 
 
+cdef inline vec tree(vec *e) noexcept nogil:
+    # The same of eight that are in memory anyway, as those of general terms are for want of registers.
+    cdef int s
+    for s in range(TREE):
+        add_to_tree(e, s)
+    return e[0]
+
+
 cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexcept nogil:
     # How many of the next TREE elements from `first` on, `apart` from each other, there are.
     return <int> min((n - first + apart - 1) // apart, TREE)
@@ -267,12 +275,16 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
         else:
             e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
             e[s] = fast_term(e[s] - shift, lost, b, True, True)
-        if general and terms.b != NULL:
+        if not general:
+            add_to_tree(e, s)
+    if general and terms.b != NULL:
+        for s in range(TREE):
             sizes[s] = magnitude(e[s])
-            add_to_tree(sizes, s)
-        add_to_tree(e, s)
-    if general:    # without weights no term is negative
-        size[0] = sizes[0] if terms.b != NULL else e[0]
+        size[0] = tree(sizes)
+    if general:
+        tree(e)
+        if terms.b == NULL:    # no term is negative
+            size[0] = e[0]
     return here(e[0])
 
 
