@@ -118,6 +118,27 @@ def test_the_gap_to_the_rest_may_be_anything(isa, dtype, n):
     assert max(errors.values()) <= bound, max(errors.items(), key=lambda item: item[1])
 
 
+@cache
+def rows_with_a_far_element(dtype):
+    """Return rows of near elements, each with one that is not, and their exact answers."""
+    limits = [44.3, 44.4, 88.0, 88.4, 88.8, 104, 354.8, 355.0, 709.5, 710.0, 745.5, 2.0**19 * np.log(2), 1e30, np.inf]
+    rng, rows = np.random.default_rng(17), []
+    for far in [*limits, *np.negative(limits), np.nan]:
+        for place in (0, 100, 200, 299):
+            rows.append(rng.normal(size=300).astype(dtype))
+            rows[-1][place] = far
+    return np.array(rows), [exact.logsumexp(row).value for row in rows]
+
+
+def test_one_far_element_may_stand_anywhere(isa, dtype):
+    """Near elements have a way of their own, which must notice every other and leave it to the general one."""
+    a, true = rows_with_a_far_element(dtype)
+    along, across = lsecy.logsumexp(a, axis=1), lsecy.logsumexp(np.ascontiguousarray(a.T), axis=0)
+    assert exact.same_bits(along, across)
+    errors = [exact.ulp_error(got, value, dtype) for got, value in zip(along, true, strict=True)]
+    assert max(errors) <= BOUNDS["logsumexp", dtype.name], a[np.argmax(errors)]
+
+
 def test_pairs_stay_within_the_bound(isa, dtype, rng):
     """Many rows of two: the shortest sum, the finest sieve."""
     a = np.concatenate([rng.normal(5, 3, (300, 2)), rng.uniform(-30, 0, (300, 2)) + [40, 0]]).astype(dtype)

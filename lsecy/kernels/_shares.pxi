@@ -135,14 +135,14 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
                              Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
     # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
-    cdef vec h[TREE]
     cdef vec l[TREE]
     cdef Powers powers = powers_of_two()
-    cdef vec x, lost, t, q, k, z
+    cdef vec x, lost, t, q, k, z, h
     cdef int s
+    high[0] = splat(0)
     for s in range(TREE):
         if s >= count:
-            h[s] = l[s] = splat(0)
+            l[s] = splat(0)
         else:
             x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
             x = difference(x, base, general, far, &lost)    # before `lost` is read
@@ -152,10 +152,12 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             if kept != NULL:
                 store(kept.t + place + s * apart, t)
                 store(kept.q + place + s * apart, q)
-            h[s] = (whole_term(t, q) + base.grid) - base.grid
-            l[s] = t * q + (t - h[s])
-    high[0] = tree(h)
-    low[0] = tree(l)
+            h = (whole_term(t, q) + base.grid) - base.grid
+            l[s] = t * q + (t - h)
+            high[0] = high[0] + h    # without error, in whatever order
+        if not general:
+            add_to_tree(l, s)
+    low[0] = tree(l) if general else l[0]
 
 
 cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
@@ -551,18 +553,6 @@ cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end
     beside[0] = low
 
 
-cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first,
-                           Py_ssize_t width) noexcept nogil:
-    # Asks memory for rows first .. of a panel that lie far apart, which the hardware does not foresee.
-    cdef Py_ssize_t row, j
-    if n * step * <Py_ssize_t> sizeof(real) > 1048576:
-        for row in range(first, min(n, first + PAGES)):
-            j = 0
-            while j < width:
-                prefetch(start + row * step + j)
-                j += WIDTH
-
-
 cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
                                 vec *beside) noexcept nogil:
     most[0] = splat(<real> -INFINITY)
@@ -578,7 +568,7 @@ cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
         most[v] = splat(<real> -INFINITY)
         beside[v] = splat(0)
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, width)
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, 1, PAGES, width)
         for v in range(vectors):
             raise_peak(terms, first, min(n, first + PAGES), column_of(v, LANES, width), plain, coarse, most + v,
                        beside + v)
@@ -1160,7 +1150,7 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef Py_ssize_t v, row = 0, vectors = (width + LANES - 1) // LANES
     if width % LANES == 0:
         while row < n:
-            ask_ahead(out, out_step, n, row + PAGES, width)
+            ask_ahead(out, out_step, n, row + PAGES, 1, PAGES, width)
             for v in range(vectors):
                 write_vector(terms, row, min(n, row + PAGES), v, map, general, far, panel, out, out_step)
             row += PAGES

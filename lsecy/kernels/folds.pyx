@@ -650,6 +650,20 @@ cdef inline void put_sums(double *high, double *low, Py_ssize_t place, const dve
         dstore(low + place, l[0])
 
 
+cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart,
+                           Py_ssize_t count, Py_ssize_t width) noexcept nogil:
+    # Asks memory for `count` rows of a panel from `first` on, which the hardware does not foresee: they lie in pages
+    # of their own.
+    cdef Py_ssize_t row = first, j
+    if n * step * <Py_ssize_t> sizeof(real) > 1048576:
+        while row < min(n, first + count * apart):
+            j = 0
+            while j < width:
+                prefetch(start + row * step + j)
+                j += WIDTH
+            row += apart
+
+
 cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                               bint general, const States *states) noexcept nogil:
     # Sums stand in L1, one per position and column: they are touched once in eight terms.
@@ -681,6 +695,8 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             if row >= n:
                 break
             count = in_tree(n, row, WIDTH)
+            ask_ahead(<const real *> terms.a, terms.a_step, n, row + 1 if p < WIDTH - 1 else first + TREE * WIDTH, WIDTH,
+                      TREE, width)
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
