@@ -247,24 +247,31 @@ cdef inline void normalise_all(const double *high, const double *low, Py_ssize_t
         shown.low[k] = (high[k] - shown.high[k]) + low[k]
 
 
-cdef inline void answers_of_rounded(const Problem *problem, const States *shown, Py_ssize_t width,
-                                    const bint *large, Py_ssize_t few, double *value) noexcept nogil:
-    # Of sums of rounded terms.  The logarithm of a large one, `few` of which are not, has no use for
-    # what the double of its sum lacks.
-    cdef double rounded[TILE]
+cdef inline void large_answers(const double *high, const double *low, const double *shift, Py_ssize_t width,
+                               double *value) noexcept nogil:
+    # The logarithm of a large sum has no use for what the double of its sum lacks.
     cdef Py_ssize_t k
-    if problem.bits == 32 or few > 0:
-        for k in range(width):
-            shown.rest[k] = shown.size[k] = 0
-        answers_of(problem, shown, width, value)
-    if problem.bits == 32 or few == width:
+    for k in range(width):
+        value[k] = high[k] + low[k]
+    kernels_64.logs(value, width)
+    for k in range(width):
+        value[k] += shift[k]
+
+
+cdef inline void answers_of_rounded(const Problem *problem, const States *shown, Py_ssize_t width,
+                                    const bint *large, double *value) noexcept nogil:
+    # Of sums of rounded terms, some of which are large.
+    cdef double others[TILE]
+    cdef Py_ssize_t k
+    for k in range(width):
+        shown.rest[k] = shown.size[k] = 0
+    answers_of(problem, shown, width, value)
+    if problem.bits == 32 or large == NULL:
         return
+    large_answers(shown.high, shown.low, shown.shift, width, others)
     for k in range(width):
-        rounded[k] = shown.high[k]
-    kernels_64.logs(rounded, width)
-    for k in range(width):
-        if few == 0 or large[k]:
-            value[k] = rounded[k] + shown.shift[k]
+        if large[k]:
+            value[k] = others[k]
 
 
 cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
@@ -314,12 +321,16 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
     if (not high < INFINITY or near_one(first, high, shift, problem.bits)
             or not in_range(first, y[0], running.high[0], shift, exclusive)):
         return False
+    for k in range(TILE):
+        shown.shift[k] = shift
     while done < n:
         width = min(TILE, n - done)
-        normalise_all(highs + done + (not exclusive), rests + done + (not exclusive), width, &shown)
-        for k in range(width):
-            shown.shift[k] = shift
-        answers_of_rounded(problem, &shown, width, NULL, 0 if shift != 0 or first > LARGE else width, value)
+        k = done + (not exclusive)
+        if problem.bits == 64 and (shift != 0 or first > LARGE):
+            large_answers(highs + k, rests + k, shown.shift, width, value)
+        else:
+            normalise_all(highs + k, rests + k, width, &shown)
+            answers_of_rounded(problem, &shown, width, NULL, value)
         store(problem, out, start + done, 1, value, width)
         done += width
     running.shift[0] = shift
@@ -405,12 +416,19 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
         if apart[k]:
             scan_alone(problem, terms, start, n, k, exclusive, running, out, step)
     for row in range(n):
-        if exclusive:
-            normalise_all(sums.high, sums.low, width, &shown)
-            add_rounded(&sums, width, y + row * TILE)
+        if problem.bits == 64 and few == 0:
+            if not exclusive:
+                add_rounded(&sums, width, y + row * TILE)
+            large_answers(sums.high, sums.low, shown.shift, width, value)
+            if exclusive:
+                add_rounded(&sums, width, y + row * TILE)
         else:
-            add_and_normalise(&sums, width, y + row * TILE, &shown)
-        answers_of_rounded(problem, &shown, width, large, few, value)
+            if exclusive:
+                normalise_all(sums.high, sums.low, width, &shown)
+                add_rounded(&sums, width, y + row * TILE)
+            else:
+                add_and_normalise(&sums, width, y + row * TILE, &shown)
+            answers_of_rounded(problem, &shown, width, large, value)
         if left == 0:
             store(problem, out, (start + row) * step, 1, value, width)
             continue

@@ -19,7 +19,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    Powers, double_power, double_tail, float_power, log_coarse, log_float, log_near, log_pair, pair_power,
+    Powers, double_power, double_tail, float_power, log_coarse, log_float, log_large, log_near, log_pair, pair_power,
     pair_tail, powers_of_two, reduced, table_exp, table_power, table_tail, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
@@ -1028,11 +1028,22 @@ cdef inline void log_vector(real *p) noexcept nogil:
     #        brought inside by 2^54; 0 gives -inf, inf itself, less than 0 NaN.
     cdef vec b = load(p), zero = splat(0), infinity = splat(<real> INFINITY), moved = splat(54), x = b, exponent, rest
     cdef vec result
+    cdef dvec wide
+    cdef divec great
+    cdef bint some_great = False
     cdef ivec ordinary = (b > zero) & (b < infinity)
     cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
     cdef ivec large = b > splat(<real> (1e38 if REAL_BITS == 32 else 1e300))
     cdef dvec parts[HALVES_BOUND]
     cdef int which
+    if REAL_BITS == 64 and not REGISTER_TABLE:    # sums, mostly, which have a shorter way
+        wide = half(b, 0)
+        great = (wide >= dsplat(16)) & (wide < dsplat(1e300))
+        if dall(great):
+            wide = log_large(wide)
+            store(p, joined(wide, wide))
+            return
+        some_great = dany(great)
     x = pick(tiny, b * splat(<real> 18014398509481984.0), x)
     x = pick(large, b * splat(<real> 5.551115123125783e-17), x)
     x = pick(ordinary, x, splat(1))
@@ -1043,6 +1054,8 @@ cdef inline void log_vector(real *p) noexcept nogil:
     else:
         for which in range(HALVES):
             parts[which] = log_of_ordinary(half(x, which), half(exponent, which))
+        if REAL_BITS == 64 and some_great:    # a number's logarithm does not depend on its neighbours
+            parts[0] = dpick(great, log_large(dpick(great, wide, dsplat(16))), parts[0])
         result = joined(parts[0], parts[HALVES - 1])
     result = pick(ordinary, result, pick(b == zero, zero - infinity, b))
     store(p, pick(b < zero, splat(<real> NAN), result))
