@@ -121,7 +121,8 @@ def test_the_gap_to_the_rest_may_be_anything(isa, dtype, n):
 @cache
 def rows_with_a_far_element(dtype):
     """Return rows of near elements, each with one that is not, and their exact answers."""
-    limits = [44.3, 44.4, 88.0, 88.4, 88.8, 104, 354.8, 355.0, 709.5, 710.0, 745.5, 2.0**19 * np.log(2), 1e30, np.inf]
+    limits = [44.3, 44.4, 88.0, 88.4, 88.8, 104, 354.8, 355.0, 709.5, 710.0, 745.5]
+    limits += [2.0**19 * np.log(2), 1e30, np.inf]
     rng, rows = np.random.default_rng(17), []
     for far in [*limits, *np.negative(limits), np.nan]:
         for place in (0, 100, 200, 299):
@@ -131,7 +132,7 @@ def rows_with_a_far_element(dtype):
 
 
 def test_one_far_element_may_stand_anywhere(isa, dtype):
-    """Near elements have a way of their own, which must notice every other and leave it to the general one."""
+    """Near elements have a way of their own, which must leave every other to the general one."""
     a, true = rows_with_a_far_element(dtype)
     along, across = lsecy.logsumexp(a, axis=1), lsecy.logsumexp(np.ascontiguousarray(a.T), axis=0)
     assert exact.same_bits(along, across)

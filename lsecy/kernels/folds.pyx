@@ -695,8 +695,8 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             if row >= n:
                 break
             count = in_tree(n, row, WIDTH)
-            ask_ahead(<const real *> terms.a, terms.a_step, n, row + 1 if p < WIDTH - 1 else first + TREE * WIDTH, WIDTH,
-                      TREE, width)
+            ask_ahead(<const real *> terms.a, terms.a_step, n, row + 1 if p < WIDTH - 1 else first + TREE * WIDTH,
+                      WIDTH, TREE, width)
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
