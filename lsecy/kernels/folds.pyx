@@ -176,7 +176,7 @@ cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) n
     if not weighted:
         x = in_range(x)
         if REGISTER_LOOKUP and not REGISTER_TABLE:
-            p = table_exp(x, False, &k)
+            p = table_exp(x, False, NULL)
             return p * lost + p if general else p
     if REAL_BITS == 32:
         float_power(x, &p, &z, &k)
@@ -263,12 +263,9 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     for s in range(TREE):
         if s >= count:
             e[s] = splat(0)
-        elif close:
-            e[s] = table_exp(load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart),
-                             True, beyond)
         elif not general:
-            e[s] = fast_term(load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
-                             - shift, lost, b, False, False)
+            e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
+            e[s] = table_exp(e[s], True, beyond) if close else fast_term(e[s] - shift, lost, b, False, False)
         elif terms.b == NULL:
             e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
             e[s] = fast_term(e[s] - shift, lost, b, True, False)
@@ -277,14 +274,13 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
             e[s] = fast_term(e[s] - shift, lost, b, True, True)
         if not general:
             add_to_tree(e, s)
-    if general and terms.b != NULL:
+    if general and terms.b == NULL:    # no term is negative
+        size[0] = tree(e)
+    elif general:
         for s in range(TREE):
             sizes[s] = magnitude(e[s])
         size[0] = tree(sizes)
-    if general:
         tree(e)
-        if terms.b == NULL:    # no term is negative
-            size[0] = e[0]
     return here(e[0])
 
 
