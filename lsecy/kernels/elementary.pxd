@@ -3,6 +3,9 @@
 
 from lsecy.kernels.simd cimport *
 
+cdef enum:
+    GROUP_BOUND = 4    # bound of GROUP
+
 
 cdef inline void two_sum(dvec x, dvec y, dvec *total, dvec *error) noexcept nogil:
     # x + y = total + error exactly (Knuth, TAOCP 2, 4.2.2), whichever is larger.
@@ -169,8 +172,9 @@ cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole,
     q[0] = (r * r) * table_tail(r, False) + r
 
 
-cdef inline vec table_exp(vec x, bint close, vec *beyond) noexcept nogil:
-    # exp(x) for a sum, where a table is looked up in registers but has no room for float's 32 powers.
+cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept nogil:
+    # exp(x) of `count` vectors, in their place, for a sum, where a table is looked up in registers but has no room for
+    # float's 32 powers.
     #     t (1 + r Q(r)), t = 2^k with k a multiple of 1 / TABLE, |r| <= ln2 / (2 TABLE)
     # range  `in_range`; its lower end gives 0, and what lies a little above it less than 2^-126 (double 2^-1022), its
     #        upper end NaN or infinity, NaN gives NaN
@@ -178,22 +182,33 @@ cdef inline vec table_exp(vec x, bint close, vec *beyond) noexcept nogil:
     #        then has a bit that makes it 2 or more, or NaN.  k is counted in units of 32 (double 256) for that: its
     #        exponent's highest bit tells 2 from less, and the bits of many are gathered by one instruction each.
     # r      of float by one multiply-add, as in float_power: |x| 2^-28.4 is lost
+    # order  each step of all vectors before the next: a step waits four cycles for the one before, and the processor
+    #        looks less far ahead than the next vector but one
     # bound  1.7 ulp + |x| 2^-28.4, double 1.25 ulp
     cdef Powers powers = powers_of_two()
     cdef real unit = (32 if REAL_BITS == 32 else 256) if close else 1    # a power of two: nothing is rounded
-    cdef vec z = x * splat(<real> 1.4426950408889634 / unit) + splat(WHOLE_STEPS / unit)
-    cdef vec k = z - splat(WHOLE_STEPS / unit)
-    cdef vec t = times_power(vlookup(powers.bare, z), z)
-    cdef vec r, q
-    if close:
-        beyond[0] = either_bits(beyond[0], k)
-    if REAL_BITS == 32:
-        r = x - k * splat(<real> 0.6931471805599453 * unit)
-        q = (splat(EXP_FLOAT_8_SHORT[2]) * r + splat(EXP_FLOAT_8_SHORT[1])) * r + splat(EXP_FLOAT_8_SHORT[0])
-    else:
-        r = (x - k * splat(<real> LN2_HIGH_DOUBLE * unit)) - k * splat(<real> LN2_LOW_DOUBLE * unit)
-        q = table_tail(r, False) * r + splat(1)
-    return q * (t * r) + t
+    cdef const real *c = unheld(TABLE_SHORT)
+    cdef vec t[GROUP_BOUND]
+    cdef vec q[GROUP_BOUND]
+    cdef vec z, k
+    cdef int s, i
+    for s in range(count):
+        z = x[s] * splat(<real> 1.4426950408889634 / unit) + splat(WHOLE_STEPS / unit)
+        k = z - splat(WHOLE_STEPS / unit)
+        if close:
+            beyond[0] = either_bits(beyond[0], k)
+        t[s] = times_power(vlookup(powers.bare, z), z)
+        if REAL_BITS == 32:
+            x[s] = x[s] - k * splat(<real> 0.6931471805599453 * unit)
+        else:
+            x[s] = (x[s] - k * splat(<real> LN2_HIGH_DOUBLE * unit)) - k * splat(<real> LN2_LOW_DOUBLE * unit)
+    for s in range(count):
+        q[s] = splat(c[TABLE_DEGREE])
+    for i in range(TABLE_DEGREE):
+        for s in range(count):
+            q[s] = q[s] * x[s] + splat(c[TABLE_DEGREE - 1 - i])
+    for s in range(count):
+        x[s] = q[s] * (t[s] * x[s]) + t[s]
 
 
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:

@@ -176,8 +176,8 @@ cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) n
     if not weighted:
         x = in_range(x)
         if REGISTER_LOOKUP and not REGISTER_TABLE:
-            p = table_exp(x, False, NULL)
-            return p * lost + p if general else p
+            table_exp(&x, 1, False, NULL)
+            return x * lost + x if general else x
     if REAL_BITS == 32:
         float_power(x, &p, &z, &k)
     else:
@@ -245,6 +245,18 @@ cdef inline vec tree(vec *e) noexcept nogil:
     return e[0]
 
 
+cdef inline void fast_group(vec *e, bint close, vec *beyond) noexcept nogil:
+    # Terms of GROUP vectors of exponents, in their place.
+    cdef int s
+    if not CLOSE_TERMS:
+        e[0] = fast_term(e[0], splat(0), splat(0), False, False)
+        return
+    if not close:
+        for s in range(GROUP):
+            e[s] = in_range(e[s])
+    table_exp(e, GROUP, close, beyond)
+
+
 cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexcept nogil:
     # How many of the next TREE elements from `first` on, `apart` from each other, there are.
     return <int> min((n - first + apart - 1) // apart, TREE)
@@ -259,29 +271,40 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     cdef vec e[TREE]
     cdef vec sizes[TREE]
     cdef vec b = splat(0), lost = splat(0)
-    cdef int s
+    cdef int s, g = 0
+    if not general:
+        while g < TREE:
+            for s in range(g, g + GROUP):
+                e[s] = splat(<real> -INFINITY)
+                if s < count:
+                    e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
+                    if not close:
+                        e[s] = e[s] - shift
+            if g < count:
+                fast_group(e + g, close, beyond)
+            for s in range(g, g + GROUP):
+                if g >= count:
+                    e[s] = splat(0)
+                add_to_tree(e, s)
+            g += GROUP
+        return here(e[0])
     for s in range(TREE):
         if s >= count:
             e[s] = splat(0)
-        elif not general:
-            e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
-            e[s] = table_exp(e[s], True, beyond) if close else fast_term(e[s] - shift, lost, b, False, False)
         elif terms.b == NULL:
             e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
             e[s] = fast_term(e[s] - shift, lost, b, True, False)
         else:
             e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
             e[s] = fast_term(e[s] - shift, lost, b, True, True)
-        if not general:
-            add_to_tree(e, s)
-    if general and terms.b == NULL:    # no term is negative
+    if terms.b == NULL:    # no term is negative
         size[0] = tree(e)
-    elif general:
+    else:
         for s in range(TREE):
             sizes[s] = magnitude(e[s])
         size[0] = tree(sizes)
         tree(e)
-    return here(e[0])
+    return e[0]
 
 
 cdef inline bint all_close(vec beyond) noexcept nogil:

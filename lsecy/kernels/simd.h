@@ -585,6 +585,16 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
 /* Is a sum's term cheaper where its exponent is known to be small? */
 #define CLOSE_TERMS (REGISTER_LOOKUP && !REGISTER_TABLE)
+/* Vectors whose exponentials are computed side by side, as many as registers hold. */
+#define GROUP (CLOSE_TERMS ? (REAL_BITS == 64 ? 4 : 2) : 1)
+/* (exp(r) - 1) / r for |r| <= ln2 / (2 TABLE), where CLOSE_TERMS. */
+#if REAL_BITS == 32
+#define TABLE_SHORT EXP_FLOAT_8_SHORT
+#define TABLE_DEGREE 2
+#else
+#define TABLE_SHORT EXP_DOUBLE_2_SHORT
+#define TABLE_DEGREE 8
+#endif
 INLINE vec either_bits(vec x, vec y) { return from_bits(bits_of(x) | bits_of(y)); }
 /* x, computed before the test that follows: compilers move what one branch alone needs behind it, and all that
  * it is computed from to memory. */
@@ -593,6 +603,14 @@ INLINE vec here(vec x) {
     __asm__("" : "+x"(x));
 #endif
     return x;
+}
+/* p, of which the compiler knows nothing: what is read through it is read where it is used, not held in a register
+ * all through a loop that has none to spare. */
+INLINE const real *unheld(const real *p) {
+#if CLOSE_TERMS && REAL_BITS == 64
+    __asm__("" : "+r"(p));
+#endif
+    return p;
 }
 #if REAL_BITS == 64
 #define WHOLE_NUMBERS 0x1.8p52

@@ -18,6 +18,8 @@ cdef extern from "simd.h" nogil:
         TABLE
         REGISTER_LOOKUP
         CLOSE_TERMS
+        GROUP
+        TABLE_DEGREE
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -39,6 +41,7 @@ cdef extern from "simd.h" nogil:
     vec magnitude(vec x)
     vec here(vec x)
     vec either_bits(vec x, vec y)
+    const real *unheld(const real *p)
     dvec dmagnitude(dvec x)
     ivec bytes_set(const char *p)
     divec dbytes_set(const char *p)
@@ -54,6 +57,7 @@ cdef extern from "simd.h" nogil:
     bint all_set(ivec mask)
     const real WHOLE_NUMBERS
     const real WHOLE_STEPS
+    const real TABLE_SHORT[9]
     const real LN2_NEAREST
     const real LN2_REST
     vec in_range(vec x)
@@ -112,6 +116,7 @@ cdef extern from "coefficients.h" nogil:
     const float EXP_FLOAT_16[2]
     const float EXP_FLOAT_8[3]
     const float EXP_FLOAT_8_SHORT[3]
+    const double EXP_DOUBLE_2_SHORT[9]
     const double EXP_DOUBLE_2[9]
     const double HALF_STEPS[4]
     const double HALF_STEPS_REST[4]
