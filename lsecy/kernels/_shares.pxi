@@ -130,33 +130,57 @@ cdef struct Kept:
     real rest[LANES_BOUND]
 
 
+cdef inline void some_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                            Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
+                            Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
+    # Adds the first parts of `count` vectors of terms, without error in whatever order, and gives the second ones.
+    cdef vec x[GROUP_BOUND]
+    cdef vec lost[GROUP_BOUND]
+    cdef vec t[GROUP_BOUND]
+    cdef vec q[GROUP_BOUND]
+    cdef vec k[GROUP_BOUND]
+    cdef vec z[GROUP_BOUND]
+    cdef Powers powers = powers_of_two()
+    cdef vec h
+    cdef int s
+    for s in range(count):
+        x[s] = exponent(terms, row + s * row_apart, j + s * j_apart, general, lost + s)
+        x[s] = difference(x[s], base, general, far, lost + s)
+        if not bounded:
+            x[s] = at_least(x[s], base.bottom)
+    table_powers(x, lost, count, not general and not far, base.steps, True, &powers, t, q, k, z)
+    for s in range(count):
+        if kept != NULL:
+            store(kept.t + place + s * apart, t[s])
+            store(kept.q + place + s * apart, q[s])
+        h = (whole_term(t[s], q[s]) + base.grid) - base.grid
+        low[s] = t[s] * q[s] + (t[s] - h)
+        high[0] = high[0] + h
+
+
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
                              Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
     # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
     cdef vec l[TREE]
-    cdef Powers powers = powers_of_two()
-    cdef vec x, lost, t, q, k, z, h
-    cdef int s
+    cdef int s = 0, group
     high[0] = splat(0)
-    for s in range(TREE):
-        if s >= count:
-            l[s] = splat(0)
-        else:
-            x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
-            x = difference(x, base, general, far, &lost)    # before `lost` is read
-            if not bounded:
-                x = at_least(x, base.bottom)
-            table_power(x, lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
-            if kept != NULL:
-                store(kept.t + place + s * apart, t)
-                store(kept.q + place + s * apart, q)
-            h = (whole_term(t, q) + base.grid) - base.grid
-            l[s] = t * q + (t - h)
-            high[0] = high[0] + h    # without error, in whatever order
-        if not general:
-            add_to_tree(l, s)
+    while s < TREE:
+        group = s
+        if s + PAIRED <= count and not general:
+            some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, PAIRED, general, far, bounded,
+                       kept, place + s * apart, apart, high, l + s)
+            group = s + PAIRED
+        for s in range(s, s + PAIRED):
+            if s >= count:
+                l[s] = splat(0)
+            elif s >= group:
+                some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far, bounded,
+                           kept, place + s * apart, apart, high, l + s)
+            if not general:
+                add_to_tree(l, s)
+        s += 1
     low[0] = tree(l) if general else l[0]
 
 
@@ -945,16 +969,28 @@ cdef vec share_again(vec x, const Base *base, const Whole *whole) noexcept nogil
     return one_share(x, splat(0), &lower, whole, True, False)
 
 
-cdef inline vec ordinary_share(vec x, const Base *base, const Whole *whole, vec first) noexcept nogil:
-    # one_share of a plain term, where no instruction scales by a power of two with one rounding: the answer comes
-    # with its power, unless it lies next to the end of the range.
+cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whole *whole, vec first) noexcept nogil:
+    # one_share of `count` vectors of plain terms, in their place, where no instruction scales by a power of two with
+    # one rounding: the answer comes with its power, unless it lies next to the end of the range.
     cdef Powers powers = powers_of_two()
-    cdef vec t, q, k, z, y
-    table_power(at_least(x, base.bottom), splat(0), True, base.steps, True, &powers, &t, &q, &k, &z)
-    y = product(t, q, first, whole.second)
-    if all_set(y >= smallest()):
-        return y
-    return share_again(x, base, whole)
+    cdef vec y[GROUP_BOUND]
+    cdef vec t[GROUP_BOUND]
+    cdef vec q[GROUP_BOUND]
+    cdef vec k[GROUP_BOUND]
+    cdef vec z[GROUP_BOUND]
+    cdef ivec fine = splat(0) == splat(0)
+    cdef int s
+    for s in range(count):
+        y[s] = at_least(x[s], base.bottom)
+    table_powers(y, y, count, True, base.steps, True, &powers, t, q, k, z)
+    for s in range(count):
+        y[s] = product(t[s], q[s], first, whole.second)
+        fine = fine & (y[s] >= smallest())
+    if not all_set(fine):
+        for s in range(count):
+            y[s] = share_again(x[s], base, whole)
+    for s in range(count):
+        x[s] = y[s]
 
 
 # What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where that
@@ -1068,14 +1104,18 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
     products.powers.bare = NULL
 
 
-cdef inline vec plain_answer(vec x, const Base *base, const Base *lower, const Whole *whole, vec first,
-                             const Products *products) noexcept nogil:
-    # one_share, without the multiplications that all elements share.
+cdef inline void plain_answers(vec *x, int count, const Base *base, const Base *lower, const Whole *whole, vec first,
+                               const Products *products) noexcept nogil:
+    # one_share of `count` vectors, in their place, without the multiplications that all elements share.
     cdef vec y, q, k, z
+    cdef int s
     if not REGISTER_TABLE:
-        return ordinary_share(x, base, whole, first)
-    table_power(at_least(x, lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k, &z)
-    return rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
+        ordinary_shares(x, count, base, whole, first)
+        return
+    for s in range(count):
+        table_power(at_least(x[s], lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k,
+                    &z)
+        x[s] = rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
 
 
 cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
@@ -1083,17 +1123,31 @@ cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const W
     cdef vec first = counted_from(base, whole)
     cdef Products products
     cdef real edge[LANES_BOUND]
+    cdef vec x[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
+    cdef int s
     if REGISTER_TABLE:
         make_products(whole, &products)
     if i > 0:
-        store_some(out, plain_answer(load(a), &own, &lower, whole, first, &products), i)
-    while i + LANES <= n:
-        store(out + i, plain_answer(load(a + i), &own, &lower, whole, first, &products))
+        x[0] = load(a)
+        plain_answers(x, 1, &own, &lower, whole, first, &products)
+        store_some(out, x[0], i)
+    while i + PAIRED * LANES <= n:
+        for s in range(PAIRED):
+            x[s] = load(a + i + s * LANES)
+        plain_answers(x, PAIRED, &own, &lower, whole, first, &products)
+        for s in range(PAIRED):
+            store(out + i + s * LANES, x[s])
+        i += PAIRED * LANES
+    while i < n:
+        if i + LANES <= n:
+            x[0] = load(a + i)
+        else:
+            pad(a + i, n - i, LANES, a[0], edge)
+            x[0] = load(edge)
+        plain_answers(x, 1, &own, &lower, whole, first, &products)
+        store_some(out + i, x[0], n - i)
         i += LANES
-    if i < n:
-        pad(a + i, n - i, LANES, a[0], edge)
-        store_some(out + i, plain_answer(load(edge), &own, &lower, whole, first, &products), n - i)
 
 
 cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
@@ -1127,7 +1181,8 @@ cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, cons
     if map == LOG_SOFTMAX:
         return one_log(x, lost, less, not general, False)
     if not general and not far and not REGISTER_TABLE:
-        return ordinary_share(x, base, whole, first)
+        ordinary_shares(&x, 1, base, whole, first)
+        return x
     return one_share(x, lost, base, whole, not general, far)
 
 
@@ -1139,9 +1194,19 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
     cdef vec first = panel.scaled[v]
     cdef Less less = panel.less[v]
     cdef Terms own = terms[0]
-    cdef Py_ssize_t row, j = v * LANES
-    for row in range(begin, end):
+    cdef vec x[GROUP_BOUND]
+    cdef Py_ssize_t row = begin, j = v * LANES
+    cdef int s
+    while map == SOFTMAX and not general and not far and not REGISTER_TABLE and row + PAIRED <= end:
+        for s in range(PAIRED):
+            x[s] = load(<const real *> own.a + (row + s) * own.a_step + j)
+        ordinary_shares(x, PAIRED, &base, &whole, first)
+        for s in range(PAIRED):
+            store(out + (row + s) * out_step + j, x[s])
+        row += PAIRED
+    while row < end:
         store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, general, far))
+        row += 1
 
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,

@@ -244,7 +244,8 @@ cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogi
         r = r - k * splat(LN2_REST)
     r = r + vlookup(powers.lost, z)
     t = times_power(vlookup(powers.bare, z), z)
-    r = (r * r) * table_tail(r, True) + r
+    table_tails(&r, 1, True, &y)
+    r = (r * r) * y + r
     high[0] = (whole_term(t, r) + grid) - grid
     low[0] = t * r + (t - high[0])
 

@@ -84,29 +84,30 @@ cdef inline dvec double_tail(dvec r) noexcept nogil:
                   + dsplat(EXP_DOUBLE[2])) * s + dsplat(EXP_DOUBLE[0]))
 
 
-cdef inline vec table_tail(vec r, bint closer) noexcept nogil:
+cdef inline void horner(const real *coefficients, int degree, const vec *x, int count, vec *y) noexcept nogil:
+    # A polynomial of `count` vectors, each step of all before the next: a step waits four cycles for the one before it,
+    # and the processor looks ahead not far beyond the next vector.
+    cdef const real *c = unheld(coefficients)
+    cdef int s, i
+    for s in range(count):
+        y[s] = splat(c[degree])
+    for i in range(degree):
+        for s in range(count):
+            y[s] = y[s] * x[s] + splat(c[degree - 1 - i])
+
+
+cdef inline void table_tails(const vec *r, int count, bint closer, vec *q) noexcept nogil:
     # (exp(r) - 1 - r) / r^2 for |r| <= ln2 / (2 TABLE), in the element type; `closer`: right to 2^-54 of itself.
-    cdef dvec q, x, w
-    if REAL_BITS == 32 and TABLE == 16:
-        return splat(EXP_FLOAT_16[1]) * r + splat(EXP_FLOAT_16[0])
-    if REAL_BITS == 32:
-        return (splat(EXP_FLOAT_8[2]) * r + splat(EXP_FLOAT_8[1])) * r + splat(EXP_FLOAT_8[0])
-    x = half(r, 0)
-    if TABLE == 2:
-        w = x * x
-        q = (((dsplat(EXP_DOUBLE_2[7]) * w + dsplat(EXP_DOUBLE_2[5])) * w + dsplat(EXP_DOUBLE_2[3])) * w
-             + dsplat(EXP_DOUBLE_2[1])) * x + (
-                 (((dsplat(EXP_DOUBLE_2[8]) * w + dsplat(EXP_DOUBLE_2[6])) * w + dsplat(EXP_DOUBLE_2[4])) * w
-                  + dsplat(EXP_DOUBLE_2[2])) * w + dsplat(EXP_DOUBLE_2[0]))
-    elif TABLE == 16 and closer:
-        q = ((((dsplat(EXP_PAIR_16[5]) * x + dsplat(EXP_PAIR_16[4])) * x + dsplat(EXP_PAIR_16[3])) * x
-              + dsplat(EXP_PAIR_16[2])) * x + dsplat(EXP_PAIR_16[1])) * x + dsplat(EXP_PAIR_16[0])
-    elif TABLE == 16:
-        q = (((dsplat(EXP_DOUBLE_16[4]) * x + dsplat(EXP_DOUBLE_16[3])) * x + dsplat(EXP_DOUBLE_16[2])) * x
-             + dsplat(EXP_DOUBLE_16[1])) * x + dsplat(EXP_DOUBLE_16[0])
+    cdef dvec tail
+    cdef int s
+    if REAL_BITS == 64 and TABLE == 1:
+        for s in range(count):
+            tail = double_tail(half(r[s], 0))
+            q[s] = (<vec *> &tail)[0]
+    elif closer:
+        horner(TABLE_TAIL_CLOSER, TABLE_TAIL_CLOSER_DEGREE, r, count, q)
     else:
-        q = double_tail(x)
-    return (<vec *> &q)[0]
+        horner(TABLE_TAIL, TABLE_TAIL_DEGREE, r, count, q)
 
 
 # 2^(j / TABLE), or a multiple of it; what rounding took from that, relative to it; and the bits of the first less
@@ -138,38 +139,52 @@ cdef inline Powers powers_of_two() noexcept nogil:
     return powers
 
 
-cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole, const Powers *powers, vec *t, vec *q,
-                             vec *k, vec *z) noexcept nogil:
-    # exp(x + lost) = 2^floor(k) t (1 + q), k a multiple of 1 / TABLE, counted in the low bits of z = k + steps, where
-    # steps is WHOLE_STEPS or a whole number less.  t is 2^(j / TABLE), j those bits, and |q| <= ln2 / (2 TABLE);
-    # without a table t is exp itself, rounded, and q what that lost.
+cdef inline void table_powers(const vec *x, const vec *lost, int count, bint exact, vec steps, bint whole,
+                              const Powers *powers, vec *t, vec *q, vec *k, vec *z) noexcept nogil:
+    # exp(x + lost) = 2^floor(k) t (1 + q) of `count` vectors, k a multiple of 1 / TABLE, counted in the low bits of
+    # z = k + steps, where steps is WHOLE_STEPS or a whole number less.  t is 2^(j / TABLE), j those bits, and
+    # |q| <= ln2 / (2 TABLE); without a table t is exp itself, rounded, and q what that lost.
     # `whole`: t comes with its power, 2^floor(k + steps - WHOLE_STEPS), which must be a normal number.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
     # range  |x| <= 2^14 (double 2^21): x - k LN2_NEAREST is then exact, for it is small and a multiple of a
     #        unit that x and LN2_NEAREST share.
     # bound  2^-27.5 relative (double 2^-54) for t (1 + q) in exact arithmetic; NaN gives NaN.
-    cdef vec near, r, rest, w, one
-    z[0] = x * splat(<real> 1.4426950408889634) + steps
-    k[0] = z[0] - steps
-    near = vresidual(x, k[0], splat(LN2_NEAREST))
-    r = near - k[0] * splat(LN2_REST)
+    cdef vec r[GROUP_BOUND]
+    cdef vec near, rest, w, one
+    cdef int s
+    for s in range(count):
+        z[s] = x[s] * splat(<real> 1.4426950408889634) + steps
+        k[s] = z[s] - steps
+        near = vresidual(x[s], k[s], splat(LN2_NEAREST))
+        r[s] = near - k[s] * splat(LN2_REST)
+        if TABLE == 1:
+            rest = (near - r[s]) - k[s] * splat(LN2_REST)
+            if not exact:
+                rest = rest + lost[s]
+            table_tails(r + s, 1, False, &w)
+            w = (r[s] * r[s]) * w
+            w = w + (rest * (r[s] + w) + rest)
+            near = r[s] + w
+            one = splat(1) + near
+            t[s] = times_power(one, z[s]) if whole else one
+            q[s] = (((r[s] - near) + w) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
+        else:
+            t[s] = times_power(vlookup(powers.bare, z[s]), z[s]) if whole else vlookup(powers.rounded, z[s])
+            rest = vlookup(powers.lost, z[s])
+            if not exact:
+                rest = rest + lost[s]
+            r[s] = r[s] + rest
     if TABLE == 1:
-        rest = (near - r) - k[0] * splat(LN2_REST)
-        if not exact:
-            rest = rest + lost
-        w = (r * r) * table_tail(r, False)
-        w = w + (rest * (r + w) + rest)
-        near = r + w
-        one = splat(1) + near
-        t[0] = times_power(one, z[0]) if whole else one
-        q[0] = (((r - near) + w) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
         return
-    t[0] = times_power(vlookup(powers.bare, z[0]), z[0]) if whole else vlookup(powers.rounded, z[0])
-    rest = vlookup(powers.lost, z[0])
-    if not exact:
-        rest = rest + lost
-    r = r + rest
-    q[0] = (r * r) * table_tail(r, False) + r
+    table_tails(r, count, False, q)
+    for s in range(count):
+        q[s] = (r[s] * r[s]) * q[s] + r[s]
+
+
+cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole, const Powers *powers, vec *t, vec *q,
+                             vec *k, vec *z) noexcept nogil:
+    # The same of one.
+    table_powers(&x, &lost, 1, exact, steps, whole, powers, t, q, k, z)
 
 
 cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept nogil:
@@ -182,16 +197,13 @@ cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept 
     #        then has a bit that makes it 2 or more, or NaN.  k is counted in units of 32 (double 256) for that: its
     #        exponent's highest bit tells 2 from less, and the bits of many are gathered by one instruction each.
     # r      of float by one multiply-add, as in float_power: |x| 2^-28.4 is lost
-    # order  each step of all vectors before the next: a step waits four cycles for the one before, and the processor
-    #        looks less far ahead than the next vector but one
     # bound  1.7 ulp + |x| 2^-28.4, double 1.25 ulp
     cdef Powers powers = powers_of_two()
     cdef real unit = (32 if REAL_BITS == 32 else 256) if close else 1    # a power of two: nothing is rounded
-    cdef const real *c = unheld(TABLE_SHORT)
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
     cdef vec z, k
-    cdef int s, i
+    cdef int s
     for s in range(count):
         z = x[s] * splat(<real> 1.4426950408889634 / unit) + splat(WHOLE_STEPS / unit)
         k = z - splat(WHOLE_STEPS / unit)
@@ -202,11 +214,7 @@ cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept 
             x[s] = x[s] - k * splat(<real> 0.6931471805599453 * unit)
         else:
             x[s] = (x[s] - k * splat(<real> LN2_HIGH_DOUBLE * unit)) - k * splat(<real> LN2_LOW_DOUBLE * unit)
-    for s in range(count):
-        q[s] = splat(c[TABLE_DEGREE])
-    for i in range(TABLE_DEGREE):
-        for s in range(count):
-            q[s] = q[s] * x[s] + splat(c[TABLE_DEGREE - 1 - i])
+    horner(TABLE_SHORT, TABLE_SHORT_DEGREE, x, count, q)
     for s in range(count):
         x[s] = q[s] * (t[s] * x[s]) + t[s]
 

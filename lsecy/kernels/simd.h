@@ -587,14 +587,27 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #define CLOSE_TERMS (REGISTER_LOOKUP && !REGISTER_TABLE)
 /* Vectors whose exponentials are computed side by side, as many as registers hold. */
 #define GROUP (CLOSE_TERMS ? (REAL_BITS == 64 ? 4 : 2) : 1)
-/* (exp(r) - 1) / r for |r| <= ln2 / (2 TABLE), where CLOSE_TERMS. */
-#if REAL_BITS == 32
+#define PAIRED (CLOSE_TERMS && REAL_BITS == 64 ? 4 : 1)
+/* Polynomials for |r| <= ln2 / (2 TABLE): (exp(r) - 1 - r) / r^2, the same to 2^-54 of itself, and, where CLOSE_TERMS,
+ * (exp(r) - 1) / r for a sum. */
+#if REAL_BITS == 32 && TABLE == 8
+#define TABLE_TAIL EXP_FLOAT_8
+#define TABLE_TAIL_CLOSER EXP_FLOAT_8
 #define TABLE_SHORT EXP_FLOAT_8_SHORT
-#define TABLE_DEGREE 2
+#elif REAL_BITS == 32
+#define TABLE_TAIL EXP_FLOAT_16
+#define TABLE_TAIL_CLOSER EXP_FLOAT_16
+#define TABLE_SHORT EXP_FLOAT_16
+#elif TABLE == 16
+#define TABLE_TAIL EXP_DOUBLE_16
+#define TABLE_TAIL_CLOSER EXP_PAIR_16
+#define TABLE_SHORT EXP_DOUBLE_16
 #else
+#define TABLE_TAIL EXP_DOUBLE_2
+#define TABLE_TAIL_CLOSER EXP_DOUBLE_2
 #define TABLE_SHORT EXP_DOUBLE_2_SHORT
-#define TABLE_DEGREE 8
 #endif
+#define DEGREE(coefficients) ((int)(sizeof(coefficients) / sizeof(coefficients[0])) - 1)
 INLINE vec either_bits(vec x, vec y) { return from_bits(bits_of(x) | bits_of(y)); }
 /* x, computed before the test that follows: compilers move what one branch alone needs behind it, and all that
  * it is computed from to memory. */

@@ -19,7 +19,7 @@ cdef extern from "simd.h" nogil:
         REGISTER_LOOKUP
         CLOSE_TERMS
         GROUP
-        TABLE_DEGREE
+        PAIRED
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -57,7 +57,12 @@ cdef extern from "simd.h" nogil:
     bint all_set(ivec mask)
     const real WHOLE_NUMBERS
     const real WHOLE_STEPS
+    const real TABLE_TAIL[9]
+    const real TABLE_TAIL_CLOSER[9]
     const real TABLE_SHORT[9]
+    int TABLE_TAIL_DEGREE "DEGREE(TABLE_TAIL)"
+    int TABLE_TAIL_CLOSER_DEGREE "DEGREE(TABLE_TAIL_CLOSER)"
+    int TABLE_SHORT_DEGREE "DEGREE(TABLE_SHORT)"
     const real LN2_NEAREST
     const real LN2_REST
     vec in_range(vec x)
