@@ -7,6 +7,7 @@
 # shift: 0, unless the largest lies beyond FAR.  That is as good as the answer where its logarithm is not near zero.
 # Where a sum lies in `near_one`, and with weights, NaN or infinities, each element becomes a state of its own, which
 # has what rounding takes from the exponential too: a few elements, and then the rest of the chunk is tried again.
+# The usual chunk, of plain elements that are not large and sums that are far from 1, has a way without all this.
 
 from libc.math cimport floor
 
@@ -14,7 +15,7 @@ cdef enum:
     SCAN_TASK = 16384    # elements of a task, and up to 63 more at the end
     CHUNK = 128          # elements that share a shift; it divides a block
     CAREFUL = 16         # elements that are looked at with care at a time: at least a vector
-    LARGE = 55           # a sum whose logarithm, above 4, needs no more than a double
+    LARGE = 8            # a sum whose logarithm, above 2, needs no more than a double; as does that of its inverse
     FAR = 600            # exp(FAR) times the number of elements is a double
 
 
@@ -251,6 +252,96 @@ cdef inline bint is_large(double sum, double shift) noexcept nogil:
     return shift != 0 or sum > LARGE
 
 
+cdef inline bint is_far_from_one(double sum) noexcept nogil:
+    return LARGE < sum < 1e300 or (sum > 1e-280 and sum * LARGE < 1)
+
+
+cdef inline bint may_be_plain(const Terms *terms, const States *running, Py_ssize_t k) noexcept nogil:
+    return is_plain(terms) and running.shift[k] == 0 and is_far_from_one(running.high[k])
+
+
+cdef inline bint stays_far(double sum, const double *y, Py_ssize_t n, Py_ssize_t apart) noexcept nogil:
+    # Does the sum of these remain below 1 / LARGE, if it was?
+    cdef Py_ssize_t k
+    if sum > 1:
+        return True
+    for k in range(n):
+        sum += y[k * apart]
+    return sum * LARGE < 0.999999
+
+
+cdef inline void keep_sum(const States *running, Py_ssize_t k, double high, double low) noexcept nogil:
+    running.high[k] = high + low
+    running.low[k] = (high - running.high[k]) + low
+    running.rest[k] = 0
+
+
+cdef bint scan_plain(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
+                     const States *running, void *out) noexcept nogil:
+    # Up to CHUNK elements of a row.  False, and nothing is done, where they are not so plain.
+    cdef Wide wide
+    cdef double y[CHUNK + 16]
+    cdef double value[CHUNK]
+    cdef double high = running.high[0], low = running.low[0] + running.rest[0], close
+    cdef bint direct = problem.bits == 64
+    if not may_be_plain(terms, running, 0):
+        return False
+    widen(problem, terms, start, n, 0, &wide)
+    kernels_64.close_exponentials(wide.terms.a, 0, n, 0, y, &close)
+    if close == 0 or not stays_far(high, y, n, 1):
+        return False
+    kernels_64.accumulate(y, n, 0, exclusive, &high, &low, <double *> out + start if direct else value, 0)
+    if not direct:
+        store(problem, out, start, 1, value, n)
+    keep_sum(running, 0, high, low)
+    return True
+
+
+cdef Py_ssize_t scan_plain_columns(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
+                                   Py_ssize_t width, bint exclusive, const States *running, void *out,
+                                   Py_ssize_t step, bint *done) noexcept nogil:
+    # The same of some columns: which are done, and how many.
+    cdef Wide wide
+    cdef double y[CHUNK * TILE]
+    cdef double value[CHUNK * TILE]
+    cdef double close[TILE]
+    cdef double high[TILE]
+    cdef double low[TILE]
+    cdef Py_ssize_t k, row, count = 0
+    cdef bint direct
+    for k in range(width):
+        done[k] = may_be_plain(terms, running, k)
+        count += done[k]
+        high[k] = running.high[k] if done[k] else LARGE
+        low[k] = running.low[k] + running.rest[k] if done[k] else 0
+    if count == 0:
+        return 0
+    widen(problem, terms, start, n, width, &wide)
+    kernels_64.close_exponentials(wide.terms.a, wide.terms.a_step, n, width, y, close)
+    count = 0
+    for k in range(width):
+        done[k] = done[k] and close[k] != 0 and stays_far(high[k], y + k, n, TILE)
+        count += done[k]
+    if count == 0:
+        return 0
+    direct = count == width and problem.bits == 64
+    if direct:
+        kernels_64.accumulate(y, n, width, exclusive, high, low, <double *> out + start * step, step)
+    else:
+        kernels_64.accumulate(y, n, width, exclusive, high, low, value, TILE)
+        for row in range(n):
+            if count == width:
+                store(problem, out, (start + row) * step, 1, value + row * TILE, width)
+                continue
+            for k in range(width):
+                if done[k]:
+                    store(problem, out, (start + row) * step + k, 1, value + row * TILE + k, 1)
+    for k in range(width):
+        if done[k]:
+            keep_sum(running, k, high[k], low[k])
+    return count
+
+
 cdef inline void large_answers(const double *high, const double *low, const double *shift, Py_ssize_t width,
                                double *value) noexcept nogil:
     # The logarithm of a large sum has no use for what the double of its sum lacks.
@@ -338,9 +429,7 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
         store(problem, out, start + done, 1, value, width)
         done += width
     running.shift[0] = shift
-    running.high[0] = high + rest
-    running.low[0] = (high - running.high[0]) + rest
-    running.rest[0] = 0
+    keep_sum(running, 0, high, rest)
     return True
 
 
@@ -348,7 +437,10 @@ cdef void scan_row(const Problem *problem, const Terms *terms, Py_ssize_t start,
                    const States *running, void *out) noexcept nogil:
     # A chunk.
     cdef Py_ssize_t end = start + n, width
-    while start < end and not scan_chunk(problem, terms, start, end - start, exclusive, running, out):
+    while start < end:
+        if (scan_plain(problem, terms, start, end - start, exclusive, running, out)
+                or scan_chunk(problem, terms, start, end - start, exclusive, running, out)):
+            return
         width = min(CAREFUL, end - start)
         scan_carefully(problem, terms, start, width, exclusive, running, out)
         start += width
@@ -357,9 +449,17 @@ cdef void scan_row(const Problem *problem, const Terms *terms, Py_ssize_t start,
 cdef void scan_panel(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, Py_ssize_t width,
                      bint exclusive, const States *running, void *out, Py_ssize_t step) noexcept nogil:
     # The same of some columns, each of which goes the way of a row.
-    cdef Py_ssize_t end = start + n, count
+    cdef Py_ssize_t end = start + n, count, k
+    cdef bint done[TILE]
     while start < end:
-        if terms.b == NULL and scan_together(problem, terms, start, end - start, width, exclusive, running, out, step):
+        count = scan_plain_columns(problem, terms, start, end - start, width, exclusive, running, out, step, done)
+        if count == width or (terms.b == NULL and 4 * count < 3 * width and scan_together(
+                problem, terms, start, end - start, width, exclusive, running, out, step, done)):
+            return
+        if count > 0:
+            for k in range(width):
+                if not done[k]:
+                    scan_alone(problem, terms, start, end - start, k, exclusive, running, out, step)
             return
         count = min(CAREFUL, end - start)
         scan_columns(problem, terms, start, count, width, exclusive, running, out, step)
@@ -368,8 +468,8 @@ cdef void scan_panel(const Problem *problem, const Terms *terms, Py_ssize_t star
 
 cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
                         Py_ssize_t width, bint exclusive, const States *running, void *out,
-                        Py_ssize_t step) noexcept nogil:
-    # False, and nothing is done, where all want care.  Those that do become rows.
+                        Py_ssize_t step, const bint *done) noexcept nogil:
+    # All that are not done.  False, and nothing is done, where all of these want care.  Those that do become rows.
     cdef Wide wide
     cdef Room room, sums_room
     cdef States shown = states_of(&room), sums = states_of(&sums_room)
@@ -386,7 +486,7 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
     kernels_64.peak(&wide.terms, n, width, SOFTMAX, peak, low)
     for k in range(width):
         copy_state(&sums, k, running, k)
-        apart[k] = not common_shift(running, k, peak[k], shown.shift + k)
+        apart[k] = not common_shift(running, k, peak[k], shown.shift + k) or done[k]
         if shown.shift[k] != 0 and not may_shift(&wide.terms):
             apart[k] = True
         if apart[k]:
@@ -417,7 +517,7 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
     if left == width:
         return False
     for k in range(width):    # before their neighbours are written, for the result may lie where the input does
-        if apart[k]:
+        if apart[k] and not done[k]:
             scan_alone(problem, terms, start, n, k, exclusive, running, out, step)
     for row in range(n):
         if not exclusive:
@@ -435,13 +535,10 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
         for k in range(width):
             if not apart[k]:
                 store(problem, out, (start + row) * step + k, 1, value + k, 1)
-    normalise_all(sums.high, sums.low, width, &shown)
     for k in range(width):
         if not apart[k]:
             running.shift[k] = shown.shift[k]
-            running.rest[k] = 0
-            running.high[k] = shown.high[k]
-            running.low[k] = shown.low[k]
+            keep_sum(running, k, sums.high[k], sums.low[k])
     return True
 
 

@@ -176,6 +176,7 @@ def main():
     exp_set("EXP_PAIR", "double", LN2 / 2, 10)
     log_set("LOG_COARSE", 4)
     log_set("LOG_PAIR", 8)
+    log_set("LOG_FAR", 6)
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
     below_set("LOG_BELOW", "double", mp.mpf(1) / 32, 7)
     below_set("LOG_BELOW_FLOAT", "float", mp.mpf(1) / 32, 3)

@@ -229,25 +229,31 @@ cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
     return REGISTER_LOOKUP and n > 2
 
 
-cdef inline void first_parts(vec x, vec grid, vec *high, vec *low) noexcept nogil:
-    # exp(x): what the grid holds of t, and the rest.
+cdef inline void first_parts(const vec *x, int count, vec grid, vec *high, vec *low) noexcept nogil:
+    # exp(x) of `count` vectors: what the grid holds of t, and the rest.
     # float's ln2 is right to 2^-28.4, so that all exponents come out a little too small, by as large a part of
     # themselves: `first_answer` makes good for it.
     cdef Powers powers = powers_of_two()
-    cdef vec y = at_least(x, splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
+    cdef vec r[GROUP_BOUND]
+    cdef vec t[GROUP_BOUND]
+    cdef vec q[GROUP_BOUND]
     cdef vec rounding = splat(WHOLE_STEPS)
-    cdef vec z = y * splat(<real> 1.4426950408889634) + rounding
-    cdef vec k = z - rounding
-    cdef vec r = vresidual(y, k, splat(LN2_NEAREST))
-    cdef vec t
-    if REAL_BITS == 64:
-        r = r - k * splat(LN2_REST)
-    r = r + vlookup(powers.lost, z)
-    t = times_power(vlookup(powers.bare, z), z)
-    table_tails(&r, 1, True, &y)
-    r = (r * r) * y + r
-    high[0] = (whole_term(t, r) + grid) - grid
-    low[0] = t * r + (t - high[0])
+    cdef vec y, z, k
+    cdef int s
+    for s in range(count):
+        y = at_least(x[s], splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
+        z = y * splat(<real> 1.4426950408889634) + rounding
+        k = z - rounding
+        r[s] = vresidual(y, k, splat(LN2_NEAREST))
+        if REAL_BITS == 64:
+            r[s] = r[s] - k * splat(LN2_REST)
+        r[s] = r[s] + vlookup(powers.lost, z)
+        t[s] = times_power(vlookup(powers.bare, z), z)
+    table_tails(r, count, True, q)
+    for s in range(count):
+        r[s] = (r[s] * r[s]) * q[s] + r[s]
+        high[s] = (whole_term(t[s], r[s]) + grid) - grid
+        low[s] = t[s] * r[s] + (t[s] - high[s])
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
@@ -281,19 +287,28 @@ cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint 
                            vec *high, vec *low) noexcept nogil:
     cdef vec highs[4]
     cdef vec lows[4]
-    cdef vec x, h, l
-    cdef Py_ssize_t row
-    for row in range(4):
-        highs[row] = lows[row] = splat(0)
-    for row in range(n):
-        x = load(a + row * a_step)
-        first_parts(x - shift if far else x, grid, &h, &l)
-        if row < 4:
-            highs[row] = h
-            lows[row] = l
+    cdef vec x[GROUP_BOUND]
+    cdef vec h[GROUP_BOUND]
+    cdef vec l[GROUP_BOUND]
+    cdef Py_ssize_t row = 0, p
+    cdef int s, group
+    for p in range(4):
+        highs[p] = lows[p] = splat(0)
+    while row < n:
+        group = GROUP if row + GROUP <= n else 1
+        for s in range(group):
+            x[s] = load(a + (row + s) * a_step)
+            if far:
+                x[s] = x[s] - shift
+        if group == GROUP:
+            first_parts(x, GROUP, grid, h, l)
         else:
-            highs[row & 3] = highs[row & 3] + h
-            lows[row & 3] = lows[row & 3] + l
+            first_parts(x, 1, grid, h, l)
+        for s in range(group):
+            p = (row + s) & 3
+            highs[p] = h[s] if row + s < 4 else highs[p] + h[s]
+            lows[p] = l[s] if row + s < 4 else lows[p] + l[s]
+        row += group
     high[0] = (highs[0] + highs[1]) + (highs[2] + highs[3])
     low[0] = (lows[0] + lows[1]) + (lows[2] + lows[3])
 
@@ -369,7 +384,7 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     cdef real highs[SHORT_ROW + SPREAD]
     cdef real lows[SHORT_ROW + SPREAD]
     cdef double value[SPREAD]
-    cdef vec peak = splat(<real> -INFINITY), shift, grid, high, low
+    cdef vec peak = splat(<real> -INFINITY), shift, grid, x, high, low
     cdef ivec fine
     cdef Py_ssize_t i = 0
     if not has_first_look(n):
@@ -383,7 +398,8 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     grid = first_grid(peak - shift)
     i = 0
     while i < n:
-        first_parts(load(padded + i) - shift, grid, &high, &low)
+        x = load(padded + i) - shift
+        first_parts(&x, 1, grid, &high, &low)
         store(highs + i, high)
         store(lows + i, low)
         i += LANES

@@ -62,6 +62,9 @@ static const double LOG_COARSE[] = {0x1.5555555564eb5p-1, 0x1.999998cae7df2p-2, 
 /* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= 0.02944: relative error 2^-60.65 */
 static const double LOG_PAIR[] = {0x1.5555555555555p-1, 0x1.9999999999998p-2, 0x1.249249249295ap-2, 0x1.c71c71c64c6e6p-3, 0x1.745d17d364797p-3, 0x1.3b137b2f2ef1bp-3, 0x1.111d282285abap-3, 0x1.debeb3c1b97c3p-4, 0x1.e6b13210d85a4p-4};
 
+/* log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2 <= 0.02944: relative error 2^-57.6 */
+static const double LOG_FAR[] = {0x1.5555555555558p-1, 0x1.99999999952d8p-2, 0x1.2492492df26cep-2, 0x1.c71c62e40b94ep-3, 0x1.7462b5152e8a6p-3, 0x1.39fe52a20dc69p-3, 0x1.2b58f4c8d5f63p-3};
+
 /* log(1 + r) = r + r^2 P(r), |r| <= 0.03125: absolute error 2^-41.78 */
 static const double LOG_NEAR[] = {-0x1.0000000000000p-1, 0x1.5555527935b30p-2, -0x1.fffffafebfbd4p-3, 0x1.99f5191afadcap-3, -0x1.55a5655875f2ap-3};
 

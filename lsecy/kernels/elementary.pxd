@@ -306,14 +306,25 @@ cdef inline dvec log_tail(dvec z) noexcept nogil:
                  + dsplat(LOG_PAIR[1]))
 
 
-cdef inline dvec log_large(dvec x) noexcept nogil:
-    # log(x) for 16 <= x < 2^1000: what the quotient of log_pair rounds is nothing beside e ln2.
-    # bound  0.5 ulp, and 2^-53 of s beside it: 0.8 ulp
-    cdef dvec e, s, z
-    cdef dvec f = log_reduced(x, &e)
-    s = f / (f + dsplat(2))
-    z = s * s
-    return e * dsplat(LN2_HIGH_DOUBLE) + ((s + s) + ((s * z) * log_tail(z) + e * dsplat(LN2_LOW_DOUBLE)))
+cdef inline void logs_far(dvec *x, int count) noexcept nogil:
+    # log(x) of `count` vectors, in their place, for x in [8, 2^1000) or (2^-1000, 1/8]: what the quotient of log_pair
+    # rounds is nothing beside e ln2.
+    # bound  0.5 ulp, and 2^-53 of s and the polynomial's error beside it: 0.8 ulp
+    cdef dvec e[GROUP_BOUND]
+    cdef dvec part[GROUP_BOUND]
+    cdef dvec f, z, y, tail
+    cdef int s
+    for s in range(count):
+        f = log_reduced(x[s], e + s)
+        part[s] = f / (f + dsplat(2))
+    for s in range(count):
+        z = part[s] * part[s]
+        y = z * z
+        tail = (((dsplat(LOG_FAR[6]) * y + dsplat(LOG_FAR[4])) * y + dsplat(LOG_FAR[2])) * y + dsplat(LOG_FAR[0])) + z * (
+            (dsplat(LOG_FAR[5]) * y + dsplat(LOG_FAR[3])) * y + dsplat(LOG_FAR[1]))
+        # One product to each sum: of two, compilers may fuse either.
+        x[s] = e[s] * dsplat(LN2_HIGH_DOUBLE) + (
+            ((part[s] * z) * tail + (part[s] + part[s])) + e[s] * dsplat(LN2_LOW_DOUBLE))
 
 
 cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:

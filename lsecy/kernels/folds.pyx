@@ -19,7 +19,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    GROUP_BOUND, Powers, double_power, double_tail, float_power, log_coarse, log_float, log_large, log_near, log_pair, pair_power,
+    GROUP_BOUND, Powers, double_power, double_tail, float_power, log_coarse, log_float, log_near, log_pair, logs_far, pair_power,
     pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
@@ -1057,9 +1057,9 @@ cdef inline void log_vector(real *p) noexcept nogil:
     cdef int which
     if REAL_BITS == 64 and not REGISTER_TABLE:    # sums, mostly, which have a shorter way
         wide = half(b, 0)
-        great = (wide >= dsplat(16)) & (wide < dsplat(1e300))
+        great = (wide >= dsplat(8)) & (wide < dsplat(1e300))
         if dall(great):
-            wide = log_large(wide)
+            logs_far(&wide, 1)
             store(p, joined(wide, wide))
             return
         some_great = dany(great)
@@ -1074,7 +1074,9 @@ cdef inline void log_vector(real *p) noexcept nogil:
         for which in range(HALVES):
             parts[which] = log_of_ordinary(half(x, which), half(exponent, which))
         if REAL_BITS == 64 and some_great:    # a number's logarithm does not depend on its neighbours
-            parts[0] = dpick(great, log_large(dpick(great, wide, dsplat(16))), parts[0])
+            wide = dpick(great, wide, dsplat(8))
+            logs_far(&wide, 1)
+            parts[0] = dpick(great, wide, parts[0])
         result = joined(parts[0], parts[HALVES - 1])
     result = pick(ordinary, result, pick(b == zero, zero - infinity, b))
     store(p, pick(b < zero, splat(<real> NAN), result))
@@ -1091,6 +1093,176 @@ cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
         pad(b + i, count - i, LANES, 1, edge)
         log_vector(edge)
         store_some(b + i, load(edge), count - i)
+
+
+# --- running sums, of float64 alone
+
+cdef inline void close_terms(vec *x, int count, ivec *close) noexcept nogil:
+    # exp(x) of `count` vectors, in their place; `close` keeps the lanes in which all |x| are below 350.
+    cdef vec beyond = splat(0)
+    cdef int s
+    for s in range(count):
+        if not CLOSE_TERMS:
+            close[0] = close[0] & (magnitude(x[s]) < splat(350))
+            x[s] = fast_term(x[s], splat(0), splat(0), False, False)
+    if CLOSE_TERMS:
+        table_exp(x, count, True, &beyond)
+        close[0] = close[0] & (magnitude(beyond) < splat(2))
+
+
+cdef void close_exponentials(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
+                             double *close) noexcept nogil:
+    cdef const real *a = <const real *> start
+    cdef real edge[LANES_BOUND]
+    cdef vec x[GROUP_BOUND]
+    cdef ivec fine[TILE]
+    cdef Py_ssize_t i = 0, j, v, vectors = (width + LANES - 1) // LANES, group
+    cdef int s
+    fine[0] = splat(0) == splat(0)
+    if width == 0:
+        while i < n:
+            group = GROUP if i + GROUP * LANES <= n else 1
+            for s in range(group):
+                if i + (s + 1) * LANES <= n:
+                    x[s] = load(a + i + s * LANES)
+                else:
+                    pad(a + i, n - i, LANES, 0, edge)
+                    x[s] = load(edge)
+            if group == GROUP:
+                close_terms(x, GROUP, fine)
+            else:
+                close_terms(x, 1, fine)
+            for s in range(group):
+                store(<real *> y + i + s * LANES, x[s])
+            i += group * LANES
+        for i in range(n, (n + 15) // 16 * 16):
+            y[i] = 0
+        close[0] = all_set(fine[0])
+        return
+    for v in range(vectors):
+        fine[v] = fine[0]
+    while i < n:
+        group = GROUP if i + GROUP <= n else 1
+        for s in range(group):    # rows of long columns lie in pages of their own, which the hardware does not foresee
+            j = 0
+            while j < width:
+                prefetch(a + min(i + s + PAGES, n - 1) * a_step + j)
+                j += WIDTH
+        for v in range(vectors):
+            j = column_of(v, LANES, width)
+            for s in range(group):
+                x[s] = load(a + (i + s) * a_step + j)
+            if group == GROUP:
+                close_terms(x, GROUP, fine + v)
+            else:
+                close_terms(x, 1, fine + v)
+            for s in range(group):
+                store(<real *> y + (i + s) * TILE + j, x[s])
+        i += group
+    for v in range(vectors):
+        store(<real *> close + column_of(v, LANES, width), pick(fine[v], splat(1), splat(0)))
+
+
+cdef inline void add_term_and_lost(dvec y, dvec *high, dvec *low) noexcept nogil:
+    cdef dvec sum = high[0] + y
+    cdef dvec back = sum - high[0]
+    low[0] = low[0] + ((high[0] - (sum - back)) + (y - back))
+    high[0] = sum
+
+
+cdef inline void accumulate_columns(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high,
+                                    double *low, double *out, Py_ssize_t out_step) noexcept nogil:
+    cdef dvec h[TILE]
+    cdef dvec l[TILE]
+    cdef dvec value[2]
+    cdef Py_ssize_t row, v, j, vectors = (width + DLANES - 1) // DLANES, group
+    cdef int s
+    for v in range(vectors):
+        h[v] = dload(high + column_of(v, DLANES, width))
+        l[v] = dload(low + column_of(v, DLANES, width))
+    for row in range(n):
+        v = 0
+        while v < vectors:
+            group = 2 if v + 2 <= vectors else 1
+            for s in range(group):
+                j = column_of(v + s, DLANES, width)
+                value[s] = h[v + s] + l[v + s]
+                add_term_and_lost(dload(y + row * TILE + j), h + v + s, l + v + s)
+                if not exclusive:
+                    value[s] = h[v + s] + l[v + s]
+            if group == 2:
+                logs_far(value, 2)
+            else:
+                logs_far(value, 1)
+            for s in range(group):
+                dstore(out + row * out_step + column_of(v + s, DLANES, width), value[s])
+            v += group
+    for v in range(vectors):
+        dstore(high + column_of(v, DLANES, width), h[v])
+        dstore(low + column_of(v, DLANES, width), l[v])
+
+
+# A row's sums wait for each other.  So 16 elements at a time go through three steps, each on what the step before did in
+# the round before: the chain of sums; what rounding took from each, and the chain of that; and the logarithms, which
+# fill the time in which the chains wait.
+cdef struct Round:
+    double sum[17]     # before each element, and after the last
+    double lost[16]    # what rounding took, by each addition
+    double low[17]     # and all in all
+
+
+cdef inline void accumulate_row(const double *y, Py_ssize_t n, bint exclusive, double *high, double *low,
+                                double *out) noexcept nogil:
+    cdef Round rounds[3]
+    cdef Round *round
+    cdef dvec before, after, back, value
+    cdef double h = high[0], l = low[0]
+    cdef Py_ssize_t i = 0, k, rest, place = 0
+    while i < n + 32:
+        if i < n:
+            round = &rounds[place]
+            round.sum[0] = h
+            for k in range(16):
+                h = h + y[i + k]
+                round.sum[k + 1] = h
+        if 16 <= i < n + 16:
+            round = &rounds[(place + 2) % 3]
+            k = 0
+            while k < 16:
+                before = dload(round.sum + k)
+                after = dload(round.sum + k + 1)
+                back = after - before
+                dstore(round.lost + k, (before - (after - back)) + (dload(y + i - 16 + k) - back))
+                k += DLANES
+            round.low[0] = l
+            for k in range(16):
+                l = l + round.lost[k]
+                round.low[k + 1] = l
+        if i >= 32:
+            round = &rounds[(place + 1) % 3]
+            rest = n - (i - 32)
+            k = 0
+            while k < 16 and k < rest:
+                value = dload(round.sum + k + (not exclusive)) + dload(round.low + k + (not exclusive))
+                logs_far(&value, 1)
+                dstore_some(out + i - 32 + k, value, rest - k)
+                k += DLANES
+        i += 16
+        place = (place + 1) % 3
+    high[0] = h
+    low[0] = l
+
+
+cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
+                     double *out, Py_ssize_t out_step) noexcept nogil:
+    if width > 0 and exclusive:
+        accumulate_columns(y, n, width, True, high, low, out, out_step)
+    elif width > 0:
+        accumulate_columns(y, n, width, False, high, low, out, out_step)
+    elif exclusive:
+        accumulate_row(y, n, True, high, low, out)
+    else:
+        accumulate_row(y, n, False, high, low, out)
 
 
 # --- what is left out
@@ -1296,6 +1468,8 @@ kernels.write = write
 kernels.map_block = map_block
 kernels.map_rows = map_rows
 kernels.logs = logs
+kernels.close_exponentials = close_exponentials
+kernels.accumulate = accumulate
 kernels.drop = drop
 kernels.transpose = transpose
 kernels.untranspose = untranspose

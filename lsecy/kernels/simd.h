@@ -170,6 +170,14 @@ INLINE void store_some(real *p, vec x, ptrdiff_t count) {
 #endif
 }
 
+#if REAL_BITS == 64
+INLINE void dstore_some(double *p, dvec x, ptrdiff_t count) { store_some(p, x, count); }
+#else
+INLINE void dstore_some(double *p, dvec x, ptrdiff_t count) {
+    for (ptrdiff_t k = 0; k < count && k < DLANES; k++) p[k] = dlane(x, k);
+}
+#endif
+
 /* The bound where x lies beyond it, else x; NaN stays NaN (x is the second operand of the x86
  * instruction, which is what it returns when the two cannot be compared). */
 #if VECTOR_BYTES == 64

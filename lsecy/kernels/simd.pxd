@@ -30,6 +30,7 @@ cdef extern from "simd.h" nogil:
     void store(real *p, vec x)
     void dstore(double *p, dvec x)
     void store_some(real *p, vec x, Py_ssize_t count)
+    void dstore_some(double *p, dvec x, Py_ssize_t count)
     vec pick(ivec mask, vec yes, vec no)
     dvec dpick(divec mask, dvec yes, dvec no)
     bint dany(divec mask)
@@ -108,6 +109,7 @@ cdef extern from "coefficients.h" nogil:
     const double EXP_PAIR[11]
     const double LOG_COARSE[5]
     const double LOG_PAIR[9]
+    const double LOG_FAR[7]
     const double LOG_NEAR[5]
     const double INVERSES[16]
     const double INVERSES_LOG[16]

@@ -109,6 +109,15 @@ cdef struct Kernels:
                            Py_ssize_t out_step) noexcept nogil
     # Numbers become their logarithms, NaN below 0.  Where memory ends after `count`, nothing beyond is touched.
     void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
+    # Running sums of float64, of plain terms whose shift is 0.  A row has width 0, a panel its columns; y lies TILE
+    # apart from row to row, and has room for 15 elements of 0 behind a row.
+    #   close_exponentials  y = exp(a), and where that is right because all |a| < 350: 1 for a row or a column, else 0
+    #   accumulate          adds y one by one to high + low, which may not be in (1/8, 8) before or after, and takes
+    #                       the logarithm after each, or before it
+    void (*close_exponentials)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
+                               double *close) noexcept nogil
+    void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
+                       double *out, Py_ssize_t out_step) noexcept nogil
     # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes -inf.
     void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
