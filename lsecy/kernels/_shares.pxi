@@ -119,7 +119,7 @@ cdef inline vec sum_grid() noexcept nogil:
 
 cdef inline vec whole_term(vec t, vec q) noexcept nogil:
     # t (1 + q), coarsely, where q is so large that many t q would not add up without drifting; else t.
-    return t * q + t if TABLE == 2 else t
+    return fused(t, q, t) if TABLE == 2 else t
 
 
 # The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
@@ -154,7 +154,7 @@ cdef inline void some_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
             store(kept.t + place + s * apart, t[s])
             store(kept.q + place + s * apart, q[s])
         h = (whole_term(t[s], q[s]) + base.grid) - base.grid
-        low[s] = t[s] * q[s] + (t[s] - h)
+        low[s] = fused(t[s], q[s], t[s] - h)
         high[0] = high[0] + h
 
 
@@ -201,7 +201,7 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
         table_power(at_least(x, base.bottom), lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
         t = pick(x < base.bottom, splat(0), t)
         x = whole_term(t, q)
-        q = t * q + (t - x)
+        q = fused(t, q, t - x)
         for which in range(HALVES):
             if REAL_BITS == 32:    # in double both have room
                 high[which] = high[which] + (half(x, which) + half(q, which))

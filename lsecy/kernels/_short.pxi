@@ -253,7 +253,7 @@ cdef inline void first_parts(const vec *x, int count, vec grid, vec *high, vec *
     for s in range(count):
         r[s] = (r[s] * r[s]) * q[s] + r[s]
         high[s] = (whole_term(t[s], r[s]) + grid) - grid
-        low[s] = t[s] * r[s] + (t[s] - high[s])
+        low[s] = fused(t[s], r[s], t[s] - high[s])
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:

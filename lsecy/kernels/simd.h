@@ -513,6 +513,19 @@ INLINE vec vresidual(vec c, vec a, vec b) {
 }
 #endif
 
+/* a * b + c as every copy of a function must round it: compilers fuse only what stays in one basic block. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE vec fused(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+#elif VECTOR_BYTES == 64
+INLINE vec fused(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+#elif VECTOR_BYTES == 32 && defined(__FMA__) && REAL_BITS == 64
+INLINE vec fused(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+#elif VECTOR_BYTES == 32 && defined(__FMA__)
+INLINE vec fused(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+#else
+INLINE vec fused(vec a, vec b, vec c) { return a * b + c; }
+#endif
+
 /* Is the mask set in all lanes? */
 #if LANES == DLANES
 INLINE int all_set(ivec mask) { return dall((divec)mask); }

@@ -47,6 +47,7 @@ cdef extern from "simd.h" nogil:
     ivec bytes_set(const char *p)
     divec dbytes_set(const char *p)
     vec vresidual(vec c, vec a, vec b)
+    vec fused(vec a, vec b, vec c)
     vec scaled(vec x, vec k)
     vec vlookup(const real *table, vec z)
     vec lookup_16(const real *table, vec z)
