@@ -236,7 +236,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef Base own = start[0]    # in registers: what is stored cannot change it
     cdef const Base *base = &own
     cdef Terms row = terms[0]
-    cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
+    cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
     cdef int v
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = dsplat(0)
@@ -249,6 +249,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
         elif not general:    # one register for all addresses
             row.a = <const real *> terms.a + i
             j = 0
+            for k in range(TREE):    # the stripe that comes 4 KB later, of this row or the next, a cache line each
+                prefetch(<const char *> row.a + 4096 + k * 64)
         for v in range(WIDTH // LANES):
             add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
                       i + v * LANES, high + v * HALVES, low + v * HALVES)
