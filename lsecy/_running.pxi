@@ -7,7 +7,7 @@
 # shift: 0, unless the largest lies beyond FAR.  That is as good as the answer where its logarithm is not near zero.
 # Where a sum lies in `near_one`, and with weights, NaN or infinities, each element becomes a state of its own, which
 # has what rounding takes from the exponential too: a few elements, and then the rest of the chunk is tried again.
-# The usual chunk, of plain elements that are not large and sums that are far from 1, has a way without all this.
+# The usual chunk, of plain elements below 350 and sums that are far from 1, has a way without all this.
 
 from libc.math cimport floor
 
@@ -253,7 +253,7 @@ cdef inline bint is_large(double sum, double shift) noexcept nogil:
 
 
 cdef inline bint is_far_from_one(double sum) noexcept nogil:
-    return LARGE < sum < 1e300 or (sum > 1e-280 and sum * LARGE < 1)
+    return LARGE < sum < 1e300 or (sum > 1e-100 and sum * LARGE < 1)
 
 
 cdef inline bint may_be_plain(const Terms *terms, const States *running, Py_ssize_t k) noexcept nogil:

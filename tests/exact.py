@@ -94,11 +94,14 @@ def contract(a, b):
         return UNDEFINED
     if infinite_signs:
         return Exact(mpf("inf"), infinite_signs.pop())
-    weight_of = defaultdict(Fraction)
+    weights_of = defaultdict(list)
     for x, w in kept:
         if x != -INF:
-            weight_of[x] += Fraction(w)
-    return _finite(tuple(sorted((x, w) for x, w in weight_of.items() if w)))
+            weights_of[x].append(w)
+    gathered = (
+        (x, Fraction(ws[0]) if len(ws) == 1 else sum(map(Fraction, ws))) for x, ws in weights_of.items()
+    )
+    return _finite(tuple(sorted((x, w) for x, w in gathered if w)))
 
 
 def contract_sum(a, b=None, where=None, logb=None, scale=1.0):
@@ -252,9 +255,11 @@ def _with_digits(terms, digits):
         top = max(range(len(logs)), key=lambda i: logs[i][0])
         shift, positive = logs[top]
         # The exponent is x - x_top + log(w / w_top), which keeps its digits for huge x.
-        x_top, w_top = terms[top]
+        x_top, w_top = _mpf(terms[top][0]), terms[top][1]
         ratios = [
-            mp.exp(_mpf(x) - _mpf(x_top)) * _mpf(w / w_top) for i, (x, w) in enumerate(terms) if i != top
+            mp.exp(_mpf(x) - x_top) if w == w_top else mp.exp(_mpf(x) - x_top) * _mpf(w / w_top)
+            for i, (x, w) in enumerate(terms)
+            if i != top
         ]
         rest = mp.fsum(ratios)
         if rest <= -1:
@@ -323,6 +328,7 @@ def _sum(terms):
     terms = np.ldexp(terms, -exponent)
     high = terms.astype(float)
     low = (terms - high).astype(float)
+    high, low = high.tolist(), low.tolist()
     total = math.fsum(high)
     remainder = math.fsum([-total, *high, *low])  # what rounding the total took away
     return (mpf(total) + mpf(remainder)) * mpf(2) ** exponent

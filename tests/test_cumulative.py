@@ -223,6 +223,46 @@ def test_rows_and_columns_have_the_bits_of_a_single_row(isa, dtype, case):
         assert exact.same_bits(logcumsumexp(np.ascontiguousarray(a.T), 0).T, reference), n
 
 
+STRETCHES = {  # what a row goes through from some place on; sums stay below 1/8, pass 1, or are far above it
+    "tiny": lambda rng, n: rng.normal(-60, 3, n),
+    "small": lambda rng, n: rng.normal(-9, 2, n),
+    "usual": lambda rng, n: rng.normal(0, 1, n),
+    "far below": lambda rng, n: np.where(
+        rng.random(n) < 0.1, rng.choice([-INF, -1e30, -355.0]), rng.normal(0, 1, n)
+    ),
+    "far above": lambda rng, n: np.where(
+        np.arange(n) == n // 2, rng.choice([351.0, 620.0, 900.0]), rng.normal(0, 1, n)
+    ),
+}
+
+
+@cache
+def stretches(first, second, dtype):
+    """Return rows of two stretches, which meet at a place of their own, and the exact results of some."""
+    rng, rows = np.random.default_rng(crc32(f"{first}, {second}".encode())), []
+    for place in (1, 16, 128, 7, 15, 17, 33, 127, 129):
+        rows.append(
+            np.append(STRETCHES[first](rng, place), STRETCHES[second](rng, 270 - place)).astype(dtype)
+        )
+    return np.array(rows), [exact.running(row) for row in rows[:3]]
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(STRETCHES, 2)))
+def test_plain_stretches_and_others_may_follow_each_other(isa, dtype, first, second):
+    a, true = stretches(first, second, dtype)
+    for exclusive in (False, True):
+        reference = one_by_one(a, exclusive=exclusive)
+        for row, got, results in zip(a, reference, true, strict=False):
+            if exclusive:
+                assert got[0] == -INF
+                got, row, results = got[1:], row[:-1], results[:-1]
+            assert max(errors(got, row, None, results)) <= 1
+        many, expected = np.tile(a, (5, 1)), np.tile(reference, (5, 1))
+        assert exact.same_bits(logcumsumexp(many, 1, exclusive=exclusive), expected)
+        turned = many.T.copy()
+        assert exact.same_bits(logcumsumexp(turned, 0, exclusive=exclusive, out=turned), expected.T)
+
+
 @pytest.mark.parametrize(
     "options", [{"exclusive": True}, {"reverse": True}, {"scale": 0.5}, {"initial": 2.5}], ids=str
 )

@@ -169,15 +169,15 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     while s < TREE:
         group = s
         if s + PAIRED <= count and not general:
-            some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, PAIRED, general, far, bounded,
-                       kept, place + s * apart, apart, high, l + s)
+            some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, PAIRED, general, far,
+                       bounded, kept, place + s * apart, apart, high, l + s)
             group = s + PAIRED
         for s in range(s, s + PAIRED):
             if s >= count:
                 l[s] = splat(0)
             elif s >= group:
-                some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far, bounded,
-                           kept, place + s * apart, apart, high, l + s)
+                some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far,
+                           bounded, kept, place + s * apart, apart, high, l + s)
             if not general:
                 add_to_tree(l, s)
         s += 1
@@ -1115,8 +1115,8 @@ cdef inline void plain_answers(vec *x, int count, const Base *base, const Base *
         ordinary_shares(x, count, base, whole, first)
         return
     for s in range(count):
-        table_power(at_least(x[s], lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q, &k,
-                    &z)
+        table_power(at_least(x[s], lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q,
+                    &k, &z)
         x[s] = rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
 
 

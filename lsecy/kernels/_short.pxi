@@ -295,13 +295,13 @@ cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint 
     for p in range(4):
         highs[p] = lows[p] = splat(0)
     while row < n:
-        group = GROUP if row + GROUP <= n else 1
+        group = PAIRED if row + PAIRED <= n else 1
         for s in range(group):
             x[s] = load(a + (row + s) * a_step)
             if far:
                 x[s] = x[s] - shift
-        if group == GROUP:
-            first_parts(x, GROUP, grid, h, l)
+        if group == PAIRED:
+            first_parts(x, PAIRED, grid, h, l)
         else:
             first_parts(x, 1, grid, h, l)
         for s in range(group):

@@ -320,8 +320,9 @@ cdef inline void logs_far(dvec *x, int count) noexcept nogil:
     for s in range(count):
         z = part[s] * part[s]
         y = z * z
-        tail = (((dsplat(LOG_FAR[6]) * y + dsplat(LOG_FAR[4])) * y + dsplat(LOG_FAR[2])) * y + dsplat(LOG_FAR[0])) + z * (
-            (dsplat(LOG_FAR[5]) * y + dsplat(LOG_FAR[3])) * y + dsplat(LOG_FAR[1]))
+        tail = (((dsplat(LOG_FAR[6]) * y + dsplat(LOG_FAR[4])) * y + dsplat(LOG_FAR[2])) * y
+                + dsplat(LOG_FAR[0])) + z * (
+                    (dsplat(LOG_FAR[5]) * y + dsplat(LOG_FAR[3])) * y + dsplat(LOG_FAR[1]))
         # One product to each sum: of two, compilers may fuse either.
         x[s] = e[s] * dsplat(LN2_HIGH_DOUBLE) + (
             ((part[s] * z) * tail + (part[s] + part[s])) + e[s] * dsplat(LN2_LOW_DOUBLE))

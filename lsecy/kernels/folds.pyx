@@ -19,8 +19,8 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    GROUP_BOUND, Powers, double_power, double_tail, float_power, log_coarse, log_float, log_near, log_pair, logs_far, pair_power,
-    pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
+    GROUP_BOUND, Powers, double_power, double_tail, float_power, log_coarse, log_float, log_near, log_pair, logs_far,
+    pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
@@ -271,22 +271,21 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     cdef vec e[TREE]
     cdef vec sizes[TREE]
     cdef vec b = splat(0), lost = splat(0)
-    cdef int s, g = 0
+    cdef int s, i
     if not general:
-        while g < TREE:
-            for s in range(g, g + GROUP):
-                e[s] = splat(<real> -INFINITY)
-                if s < count:
-                    e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
-                    if not close:
-                        e[s] = e[s] - shift
-            if g < count:
-                fast_group(e + g, close, beyond)
-            for s in range(g, g + GROUP):
-                if g >= count:
-                    e[s] = splat(0)
-                add_to_tree(e, s)
-            g += GROUP
+        for s in range(TREE):
+            e[s] = splat(<real> -INFINITY)
+            if s < count:
+                e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
+                if not close:
+                    e[s] = e[s] - shift
+            if s % GROUP == GROUP - 1:
+                if s - (GROUP - 1) < count:
+                    fast_group(e + s - (GROUP - 1), close, beyond)
+                for i in range(s - (GROUP - 1), s + 1):
+                    if s - (GROUP - 1) >= count:
+                        e[i] = splat(0)
+                    add_to_tree(e, i)
         return here(e[0])
     for s in range(TREE):
         if s >= count:
@@ -1098,12 +1097,14 @@ cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
 # --- running sums, of float64 alone
 
 cdef inline void close_terms(vec *x, int count, ivec *close) noexcept nogil:
-    # exp(x) of `count` vectors, in their place; `close` keeps the lanes in which all |x| are below 350.
+    # exp(x) of `count` vectors, in their place; `close` keeps the lanes in which all x are below 350.  What is beside
+    # a sum above 1e-100 less than nothing, -inf too, counts as exp(-350).
     cdef vec beyond = splat(0)
     cdef int s
     for s in range(count):
+        x[s] = at_least(x[s], splat(-350))
         if not CLOSE_TERMS:
-            close[0] = close[0] & (magnitude(x[s]) < splat(350))
+            close[0] = close[0] & (x[s] < splat(350))
             x[s] = fast_term(x[s], splat(0), splat(0), False, False)
     if CLOSE_TERMS:
         table_exp(x, count, True, &beyond)
@@ -1202,9 +1203,9 @@ cdef inline void accumulate_columns(const double *y, Py_ssize_t n, Py_ssize_t wi
         dstore(low + column_of(v, DLANES, width), l[v])
 
 
-# A row's sums wait for each other.  So 16 elements at a time go through three steps, each on what the step before did in
-# the round before: the chain of sums; what rounding took from each, and the chain of that; and the logarithms, which
-# fill the time in which the chains wait.
+# A row's sums wait for each other.  So 16 elements at a time go through three steps, each on what the step before did
+# in the round before: the chain of sums; what rounding took from each, and the chain of that; and the logarithms,
+# which fill the time in which the chains wait.
 cdef struct Round:
     double sum[17]     # before each element, and after the last
     double lost[16]    # what rounding took, by each addition

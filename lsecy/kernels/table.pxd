@@ -111,7 +111,8 @@ cdef struct Kernels:
     void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
     # Running sums of float64, of plain terms whose shift is 0.  A row has width 0, a panel its columns; y lies TILE
     # apart from row to row, and has room for 15 elements of 0 behind a row.
-    #   close_exponentials  y = exp(a), and where that is right because all |a| < 350: 1 for a row or a column, else 0
+    #   close_exponentials  y = exp(a), as far as it counts beside a sum above 1e-100, and where that is right because
+    #                       all a < 350: 1 for a row or a column, else 0
     #   accumulate          adds y one by one to high + low, which may not be in (1/8, 8) before or after, and takes
     #                       the logarithm after each, or before it
     void (*close_exponentials)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
