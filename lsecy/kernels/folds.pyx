@@ -1119,6 +1119,8 @@ cdef void close_exponentials(const void *start, Py_ssize_t a_step, Py_ssize_t n,
     cdef ivec fine[TILE]
     cdef Py_ssize_t i = 0, j, v, vectors = (width + LANES - 1) // LANES, group
     cdef int s
+    if REAL_BITS == 32:
+        return
     fine[0] = splat(0) == splat(0)
     if width == 0:
         while i < n:
@@ -1256,6 +1258,8 @@ cdef inline void accumulate_row(const double *y, Py_ssize_t n, bint exclusive, d
 
 cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
                      double *out, Py_ssize_t out_step) noexcept nogil:
+    if REAL_BITS == 32:
+        return
     if width > 0 and exclusive:
         accumulate_columns(y, n, width, True, high, low, out, out_step)
     elif width > 0:

@@ -606,7 +606,7 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
 /* Is a sum's term cheaper where its exponent is known to be small? */
 #define CLOSE_TERMS (REGISTER_LOOKUP && !REGISTER_TABLE)
-/* Vectors whose exponentials are computed side by side, as many as registers hold. */
+/* Vectors whose exponentials are computed side by side, as many as registers hold: for a sum, and in two parts. */
 #define GROUP (CLOSE_TERMS ? (REAL_BITS == 64 ? 4 : 2) : 1)
 #define PAIRED (CLOSE_TERMS && REAL_BITS == 64 ? 4 : 1)
 /* Polynomials for |r| <= ln2 / (2 TABLE): (exp(r) - 1 - r) / r^2, the same to 2^-54 of itself, and, where CLOSE_TERMS,
