@@ -456,7 +456,7 @@ cdef void scan_panel(const Problem *problem, const Terms *terms, Py_ssize_t star
         if count == width or (terms.b == NULL and 4 * count < 3 * width and scan_together(
                 problem, terms, start, end - start, width, exclusive, running, out, step, done)):
             return
-        if count > 0:
+        if count > 0:    # few are left, cheaper alone than with all others beside them, or all of these want care
             for k in range(width):
                 if not done[k]:
                     scan_alone(problem, terms, start, end - start, k, exclusive, running, out, step)
