@@ -164,6 +164,7 @@ def main():
         print(f"#define LN2_REST_{kind.upper()} {rounders()[kind](LN2 - mp.mpf(high)).hex()}{suffix}")
     short_set("EXP_FLOAT_32", "float", LN2 / 64, 1)
     short_set("EXP_FLOAT_8_SHORT", "float", LN2 / 16, 2)
+    short_set("EXP_DOUBLE_16_SHORT", "double", LN2 / 32, 5)
     short_set("EXP_DOUBLE_2_SHORT", "double", LN2 / 4, 8)
     exp_set("EXP_FLOAT_16", "float", LN2 / 32, 1)
     exp_set("EXP_FLOAT_8", "float", LN2 / 16, 2)

@@ -26,6 +26,9 @@ static const float EXP_FLOAT_32[] = {0x1.0000f60000000p+0f, 0x1.00007a0000000p-1
 /* exp(r) = 1 + r Q(r), |r| <= 0.0433217: relative error 2^-24.65 */
 static const float EXP_FLOAT_8_SHORT[] = {0x1.0000000000000p+0f, 0x1.0007b00000000p-1f, 0x1.555b7c0000000p-3f};
 
+/* exp(r) = 1 + r Q(r), |r| <= 0.0216608: relative error 2^-56.04 */
+static const double EXP_DOUBLE_16_SHORT[] = {0x1.0000000000003p+0, 0x1.0000000000001p-1, 0x1.555555547d378p-3, 0x1.55555554e9468p-5, 0x1.11123cf1dba3ap-7, 0x1.6c17ed4cc4834p-10};
+
 /* exp(r) = 1 + r Q(r), |r| <= 0.173287: relative error 2^-54.87 */
 static const double EXP_DOUBLE_2_SHORT[] = {0x1.0000000000000p+0, 0x1.fffffffffff72p-2, 0x1.555555555553cp-3, 0x1.55555555d0749p-5, 0x1.111111113dd5cp-7, 0x1.6c16ba3715bffp-10, 0x1.a019fc625f878p-13, 0x1.a06a0023d50f7p-16, 0x1.7218670456ea9p-19};
 

@@ -4,7 +4,7 @@
 from lsecy.kernels.simd cimport *
 
 cdef enum:
-    GROUP_BOUND = 4    # bound of GROUP
+    GROUP_BOUND = 8    # bound of GROUP
 
 
 cdef inline void two_sum(dvec x, dvec y, dvec *total, dvec *error) noexcept nogil:
@@ -202,14 +202,18 @@ cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept 
     cdef real unit = (32 if REAL_BITS == 32 else 256) if close else 1    # a power of two: nothing is rounded
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
+    cdef vec power[GROUP_BOUND]
     cdef vec z, k
     cdef int s
     for s in range(count):
         z = x[s] * splat(<real> 1.4426950408889634 / unit) + splat(WHOLE_STEPS / unit)
-        k = z - splat(WHOLE_STEPS / unit)
+        power[s] = k = z - splat(WHOLE_STEPS / unit)
         if close:
             beyond[0] = either_bits(beyond[0], k)
-        t[s] = times_power(vlookup(powers.bare, z), z)
+        if close or not REGISTER_TABLE:
+            t[s] = times_power(vlookup(powers.bare, z), z)
+        else:    # scaled last, by the instruction that knows the ends of the range
+            t[s] = vlookup(powers.rounded, z)
         if REAL_BITS == 32:
             x[s] = x[s] - k * splat(<real> 0.6931471805599453 * unit)
         else:
@@ -217,6 +221,8 @@ cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept 
     horner(TABLE_SHORT, TABLE_SHORT_DEGREE, x, count, q)
     for s in range(count):
         x[s] = q[s] * (t[s] * x[s]) + t[s]
+        if REGISTER_TABLE and not close:
+            x[s] = term_of_power(x[s], power[s])
 
 
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:

@@ -175,7 +175,7 @@ cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) n
     cdef vec p, z, k, mantissa, exponent
     if not weighted:
         x = in_range(x)
-        if REGISTER_LOOKUP and not REGISTER_TABLE:
+        if CLOSE_TERMS:
             table_exp(&x, 1, False, NULL)
             return x * lost + x if general else x
     if REAL_BITS == 32:
