@@ -306,11 +306,10 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef Base base
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, k, place
     cdef int count, which, p
-    for p in range(WIDTH):
-        for k in range(p * TILE, p * TILE + vectors * LANES):
-            high[k] = 0
-            if REAL_BITS == 64:
-                low[k] = 0
+    for p in range(<int> min(n, WIDTH), WIDTH):
+        for v in range(vectors):
+            take_sums(high, low, 0, True, h, l)
+            put_sums(high, low, p * TILE + v * LANES, h, l)
     while first < n:
         for v in range(vectors):
             j = column_of(v, LANES, width)
@@ -320,7 +319,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 if row >= n:
                     break
                 place = p * TILE + v * LANES
-                take_sums(high, low, place, h, l)
+                take_sums(high, low, place, first == 0, h, l)
                 count = in_tree(n, row, WIDTH)
                 if count == TREE:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0,

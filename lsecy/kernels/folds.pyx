@@ -23,7 +23,7 @@ from lsecy.kernels.elementary cimport (
     pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
-    BLOCK_DOUBLES, EXACT, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
+    BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
     is_short, plain_terms)
 
 cdef extern from "math.h" nogil:
@@ -41,6 +41,7 @@ cdef enum:
     TABLE_BOUND = 16    # bound of TABLE
     GRID = 32           # shifts are multiples of it
     SAMPLE = 16         # elements of a block that its shift is guessed from
+    TOGETHER = 16       # rows whose sums are kept together
     PAGES = 16          # rows of a panel, each in a page of its own, that are looked at in turn
     AHEAD = 1024        # elements by which memory is asked for what will be read
 
@@ -245,16 +246,16 @@ cdef inline vec tree(vec *e) noexcept nogil:
     return e[0]
 
 
-cdef inline void fast_group(vec *e, bint close, vec *beyond) noexcept nogil:
-    # Terms of GROUP vectors of exponents, in their place.
+cdef inline void fast_group(vec *e, int count, bint close, vec *beyond) noexcept nogil:
+    # Terms of `count` <= GROUP vectors of exponents, in their place.
     cdef int s
     if not CLOSE_TERMS:
         e[0] = fast_term(e[0], splat(0), splat(0), False, False)
         return
     if not close:
-        for s in range(GROUP):
+        for s in range(count):
             e[s] = in_range(e[s])
-    table_exp(e, GROUP, close, beyond)
+    table_exp(e, count, close, beyond)
 
 
 cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexcept nogil:
@@ -266,7 +267,7 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
                             Py_ssize_t j_apart, vec shift, int count, bint general, bint close, vec *beyond,
                             vec *size) noexcept nogil:
     # The tree sum of `count` <= 8 vectors of terms, `row_apart` and `j_apart` from each other; missing
-    # ones count as zero.  size: the sum of their magnitudes, of general terms alone.  close: as in `table_exp`, for
+    # ones count as zero.  A count that the compiler does not know costs twice the time.  size: the sum of their magnitudes, of general terms alone.  close: as in `table_exp`, for
     # plain terms whose shift is 0.
     cdef vec e[TREE]
     cdef vec sizes[TREE]
@@ -274,16 +275,15 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     cdef int s, i
     if not general:
         for s in range(TREE):
-            e[s] = splat(<real> -INFINITY)
             if s < count:
                 e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
                 if not close:
                     e[s] = e[s] - shift
             if s % GROUP == GROUP - 1:
                 if s - (GROUP - 1) < count:
-                    fast_group(e + s - (GROUP - 1), close, beyond)
+                    fast_group(e + s - (GROUP - 1), min(<int> GROUP, count - (s - (GROUP - 1))), close, beyond)
                 for i in range(s - (GROUP - 1), s + 1):
-                    if s - (GROUP - 1) >= count:
+                    if i >= count:
                         e[i] = splat(0)
                     add_to_tree(e, i)
         return here(e[0])
@@ -396,21 +396,11 @@ cdef inline void keep_columns(const States *states, Py_ssize_t place, dvec shift
     dstore(states.size + place, size)
 
 
-cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssize_t positions, bint pairs,
-                          bint triples, bint sized, double shift, const States *states,
-                          Py_ssize_t place) noexcept nogil:
-    # One row's positions, DLANES to a vector: vectors are halved first, then the lanes of the last.
-    cdef double highs[LANES_BOUND]
-    cdef double lows[LANES_BOUND]
-    cdef double rests[LANES_BOUND]
-    cdef double sizes[LANES_BOUND]
+cdef inline void keep_lanes(double *highs, double *lows, double *rests, double *sizes, bint pairs, bint triples,
+                            bint sized, double shift, const States *states, Py_ssize_t place) noexcept nogil:
+    # The lanes of a row's last vector, halved.
     cdef double s, t, y, error
     cdef Py_ssize_t half_way = DLANES, p
-    join(high, low, rest, size, positions // DLANES, pairs, triples, sized)
-    dstore(highs, high[0])
-    dstore(lows, low[0] if pairs else dsplat(0))
-    dstore(rests, rest[0] if triples else dsplat(0))
-    dstore(sizes, size[0] if sized else high[0])
     while half_way > 1:
         half_way = half_way // 2
         for p in range(half_way):
@@ -427,21 +417,42 @@ cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssiz
             highs[p] = s
             if sized:
                 sizes[p] = sizes[p] + sizes[p + half_way]
-    keep(states, place, shift, highs[0], lows[0], rests[0], sizes[0] if sized else highs[0])
+    keep(states, place, shift, highs[0], lows[0] if pairs else 0, rests[0] if triples else 0,
+         sizes[0] if sized else highs[0])
+
+
+cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssize_t positions, bint pairs,
+                          bint triples, bint sized, double shift, const States *states,
+                          Py_ssize_t place) noexcept nogil:
+    # One row's positions, DLANES to a vector: vectors are halved first, then the lanes of the last.
+    cdef double highs[LANES_BOUND]
+    cdef double lows[LANES_BOUND]
+    cdef double rests[LANES_BOUND]
+    cdef double sizes[LANES_BOUND]
+    join(high, low, rest, size, positions // DLANES, pairs, triples, sized)
+    dstore(highs, high[0])
+    if pairs:
+        dstore(lows, low[0])
+    if triples:
+        dstore(rests, rest[0])
+    if sized:
+        dstore(sizes, size[0])
+    keep_lanes(highs, lows, rests, sizes, pairs, triples, sized, shift, states, place)
 
 
 cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, real filler, real *target) noexcept nogil:
     # `count` elements, then the filler: what adds nothing, rather than a second loop for the rest.
-    cdef Py_ssize_t k = 0, full
+    # Whole vectors are stored, for a vector that is read soon after waits for parts of it.
+    cdef Py_ssize_t k = 0
     while k + LANES <= count:
         store(target + k, load(source + k))
         k += LANES
-    full = k
+    if k < count:
+        store(target + k, load_some(source + k, count - k, filler))
+        k += LANES
     while k < length:
         store(target + k, splat(filler))
         k += LANES
-    for k in range(full, count):
-        target[k] = source[k]
 
 
 cdef inline Py_ssize_t before_boundary(const real *target, Py_ssize_t n) noexcept nogil:
@@ -490,25 +501,56 @@ cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t 
     return i
 
 
-cdef inline void fast_row(const Terms *terms, Py_ssize_t n, real shift, bint general,
-                          const States *states, Py_ssize_t place) noexcept nogil:
-    cdef dvec high[SPREAD]
-    cdef dvec low[SPREAD]
-    cdef dvec size[SPREAD]
+cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, bint general, dvec *high, dvec *low,
+                           dvec *size) noexcept nogil:
     cdef Tail tail
     cdef vec c = splat(shift)
     cdef Py_ssize_t i = 0
     cdef int v, count
     for v in range(WIDTH // DLANES):
-        high[v] = low[v] = size[v] = dsplat(0)
+        high[v] = low[v] = dsplat(0)
+        if general:
+            size[v] = dsplat(0)
     if CLOSE_TERMS and not general and shift == 0:
         i = add_stripes(terms, 0, n, c, False, True, high, low, size)
     i = add_stripes(terms, i, n, c, general, False, high, low, size)    # a row that has one far term will have more
-    if i < n:
-        count = in_tree(n, i, WIDTH)
-        pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
-        add_stripe(&tail.terms, 0, c, count, general, False, high, low, size)
-    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, general, shift, states, place)
+    if i == n:
+        return
+    count = in_tree(n, i, WIDTH)
+    if not general:
+        count = TREE // 2 if count <= TREE // 2 else TREE
+    pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
+    if general:
+        add_stripe(&tail.terms, 0, c, count, True, False, high, low, size)
+    elif count < TREE:
+        add_stripe(&tail.terms, 0, c, TREE // 2, False, False, high, low, size)
+    else:
+        add_stripe(&tail.terms, 0, c, TREE, False, False, high, low, size)
+
+
+cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States *states,
+                      Py_ssize_t place) noexcept nogil:
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    cdef dvec size[SPREAD]
+    fast_sums(terms, n, shift, True, high, low, size)
+    keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, place)
+
+
+cdef void plain_sums(const Terms *terms, Py_ssize_t n, real shift, double *highs, double *lows) noexcept nogil:
+    # The vector that `keep_lanes` halves.
+    cdef dvec high[SPREAD]
+    cdef dvec low[SPREAD]
+    fast_sums(terms, n, shift, False, high, low, low)
+    join(high, low, low, low, WIDTH // DLANES, REAL_BITS == 64, False, False)
+    dstore(highs, high[0])
+    if REAL_BITS == 64:
+        dstore(lows, low[0])
+
+
+cdef inline void keep_plain(double *highs, double *lows, real shift, const States *states,
+                            Py_ssize_t place) noexcept nogil:
+    keep_lanes(highs, lows, lows, lows, REAL_BITS == 64, False, False, shift, states, place)
 
 
 cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint exact, bint triples,
@@ -628,6 +670,8 @@ cdef inline bint parts_suffice(const States *states, Py_ssize_t place, Py_ssize_
 cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
                    const States *states, Py_ssize_t place) noexcept nogil:
     # Every combination of constants is a loop of its own.
+    cdef double highs[LANES_BOUND]
+    cdef double lows[LANES_BOUND]
     if care == EXACT and has_parts(terms, n):
         if is_plain(terms):
             exact_row(terms, n, shift, False, states, place)
@@ -640,9 +684,10 @@ cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
     elif care == SHORT:
         double_row(terms, n, shift, REAL_BITS == 64, False, states, place)
     elif is_plain(terms):
-        fast_row(terms, n, shift, False, states, place)
+        plain_sums(terms, n, shift, highs, lows)
+        keep_plain(highs, lows, shift, states, place)
     else:
-        fast_row(terms, n, shift, True, states, place)
+        general_row(terms, n, shift, states, place)
 
 
 # --- columns: lanes across inner -----------------------------------------------------------------------
@@ -652,12 +697,13 @@ cdef inline Py_ssize_t column_of(Py_ssize_t vector, Py_ssize_t lanes, Py_ssize_t
     return vector * lanes if (vector + 1) * lanes <= width else width - lanes
 
 
-cdef inline void take_sums(const double *high, const double *low, Py_ssize_t place, dvec *h, dvec *l) noexcept nogil:
-    # The sums of a vector of columns, as add_wide has them, from L1.
+cdef inline void take_sums(const double *high, const double *low, Py_ssize_t place, bint none, dvec *h,
+                           dvec *l) noexcept nogil:
+    # The sums of a vector of columns, as add_wide has them, from L1, where there are some.
     cdef int which
     for which in range(HALVES):
-        h[which] = dload(high + place + which * DLANES)
-    l[0] = dload(low + place) if REAL_BITS == 64 else dsplat(0)
+        h[which] = dsplat(0) if none else dload(high + place + which * DLANES)
+    l[0] = dload(low + place) if REAL_BITS == 64 and not none else dsplat(0)
 
 
 cdef inline void put_sums(double *high, double *low, Py_ssize_t place, const dvec *h, const dvec *l) noexcept nogil:
@@ -700,12 +746,12 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef int count, which, p
     for v in range(vectors):
         close = close and all_set(load(shift + column_of(v, LANES, width)) == splat(0))
-    for k in range(WIDTH * TILE):
-        high[k] = 0
-        if REAL_BITS == 64:
-            low[k] = 0
-        if general:
-            size[k] = 0
+    for p in range(<int> min(n, WIDTH), WIDTH):
+        for v in range(vectors):
+            take_sums(high, low, 0, True, h, l)
+            put_sums(high, low, p * TILE + v * LANES, h, l)
+            if general:
+                put_sums(size, low, p * TILE + v * LANES, h, l)
     first = 0
     while first < n:
         for p in range(WIDTH):
@@ -724,15 +770,18 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                     close = all_close(beyond)
                 if not close and count == TREE:
                     total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, general, False, NULL, &sizes)
+                elif count == TREE // 2:
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE // 2, general, False, NULL,
+                                        &sizes)
                 elif count < TREE:
                     total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), count, general, False, NULL, &sizes)
-                take_sums(high, low, place, h, l)
+                take_sums(high, low, place, first == 0, h, l)
                 add_wide(total, h, l)
                 put_sums(high, low, place, h, l)
                 if general:
+                    take_sums(size, low, place, first == 0, h, l)
                     for which in range(HALVES):
-                        dstore(size + place + which * DLANES,
-                               dload(size + place + which * DLANES) + half(sizes, which))
+                        dstore(size + place + which * DLANES, h[which] + half(sizes, which))
         first += TREE * WIDTH
     for v in range(vectors):
         for which in range(HALVES):
@@ -966,11 +1015,30 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
 
 cdef void fold_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Care care,
                     const States *states) noexcept nogil:
+    # First all sums, then what is made of them: a chain of some hundred cycles in which the next row's sums would have
+    # to wait.
+    cdef double highs[TOGETHER * LANES_BOUND]
+    cdef double lows[TOGETHER * LANES_BOUND]
+    cdef real shifts[TOGETHER]
+    cdef bint guessed[TOGETHER]
     cdef Terms terms
-    cdef Py_ssize_t row
-    for row in range(count):
-        terms = plain_terms(<const real *> start + row * a_step, 0)
-        fold_row(&terms, n, care, states, row)
+    cdef Py_ssize_t first = 0, row, k, some
+    while first < count:
+        some = min(<Py_ssize_t> TOGETHER, count - first)
+        for k in range(some):
+            terms = plain_terms(<const real *> start + (first + k) * a_step, 0)
+            guessed[k] = care == FAST and guess_row(&terms, n, shifts + k)
+            if guessed[k]:
+                plain_sums(&terms, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
+        for k in range(some):
+            if guessed[k]:
+                keep_plain(highs + k * LANES_BOUND, lows + k * LANES_BOUND, shifts[k], states, first + k)
+        for k in range(some):
+            row = first + k
+            if not guessed[k] or not accepted_lane(states, row, n):
+                terms = plain_terms(<const real *> start + row * a_step, 0)
+                fold_row(&terms, n, care, states, row)
+        first += some
 
 
 cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,

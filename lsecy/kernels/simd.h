@@ -155,6 +155,33 @@ INLINE vec from_bits(ivec x) { vec r; memcpy(&r, &x, sizeof r); return r; }
 INLINE divec dbits_of(dvec x) { divec r; memcpy(&r, &x, sizeof r); return r; }
 INLINE dvec dfrom_bits(divec x) { dvec r; memcpy(&r, &x, sizeof r); return r; }
 
+/* The first count < LANES lanes from memory, of which nothing beyond is touched, and the filler in the others. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE vec load_some(const real *p, ptrdiff_t count, real filler) {
+    return (vec)_mm512_mask_loadu_pd((__m512d)splat(filler), (__mmask8)((1u << count) - 1), p);
+}
+#elif VECTOR_BYTES == 64
+INLINE vec load_some(const real *p, ptrdiff_t count, real filler) {
+    return (vec)_mm512_mask_loadu_ps((__m512)splat(filler), (__mmask16)((1u << count) - 1), p);
+}
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+INLINE vec load_some(const real *p, ptrdiff_t count, real filler) {
+#if REAL_BITS == 64
+    ivec mask = (ivec){0, 1, 2, 3} < (bits_of(splat(0)) + count);
+    return pick(mask, (vec)_mm256_maskload_pd(p, (__m256i)mask), splat(filler));
+#else
+    ivec mask = (ivec){0, 1, 2, 3, 4, 5, 6, 7} < (bits_of(splat(0)) + (int32_t)count);
+    return pick(mask, (vec)_mm256_maskload_ps(p, (__m256i)mask), splat(filler));
+#endif
+}
+#else
+INLINE vec load_some(const real *p, ptrdiff_t count, real filler) {
+    real lanes[LANES];
+    for (ptrdiff_t k = 0; k < LANES; k++) lanes[k] = k < count ? p[k] : filler;
+    return load(lanes);
+}
+#endif
+
 /* The first `count` lanes, or all of them. */
 INLINE void store_some(real *p, vec x, ptrdiff_t count) {
     if (count >= LANES) {

@@ -28,6 +28,7 @@ cdef extern from "simd.h" nogil:
     dvec dload(const double *p)
     dvec load_double(const real *p)
     void store(real *p, vec x)
+    vec load_some(const real *p, Py_ssize_t count, real filler)
     void dstore(double *p, dvec x)
     void store_some(real *p, vec x, Py_ssize_t count)
     void dstore_some(double *p, dvec x, Py_ssize_t count)
