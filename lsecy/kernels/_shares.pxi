@@ -1283,32 +1283,46 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
 
 # --- a whole row or panel in one block
 
-cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, real *out) noexcept nogil:
+# What `peak_of_row` finds.
+cdef struct Peak:
+    real high
+    real low
+    real least
+
+
+cdef inline void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
+    peak_of_row(terms, n, is_plain(terms), map == SOFTMAX, &peak.high, &peak.low, &peak.least)
+
+
+cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak, const Terms *following,
+                     Peak *next_peak, real *out) noexcept nogil:
+    # Looks for the peak of the row that follows, unless that is NULL, before it is known what this one's sum is: from
+    # the one to the other is a chain of a hundred cycles and more.
     cdef double memory[5 * LANES_BOUND]
-    cdef real high = 0, low = 0, least = 0
     cdef bint plain = is_plain(terms)
     cdef States states = states_in(memory, LANES_BOUND)
     cdef Kept kept
     cdef Base base
     cdef Whole whole
     cdef bint keeps, roomy = False
-    peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low, &least)
-    if not fabs(high) < INFINITY:
+    if not fabs(peak.high) < INFINITY:
         return False
-    whole.peak = splat(high)
-    whole.peak_low = splat(low)
+    whole.peak = splat(peak.high)
+    whole.peak_low = splat(peak.low)
     whole.power = splat(0)
     base = base_of(whole.peak, whole.peak_low, False, False)
-    base.least = splat(least)
+    base.least = splat(peak.least)
     keeps = map == SOFTMAX and not base.far
     if keeps:
         roomy = needs_room(&base)
         if roomy:
             base = base_of(whole.peak, whole.peak_low, False, True)
-            base.least = splat(least)
+            base.least = splat(peak.least)
         sum_and_keep(terms, n, plain, &base, &kept, &states)
     else:
         sum_of_row(terms, n, plain, &base, &states)
+    if following != NULL:
+        find_peak(following, n, map, next_peak)
     if not fabs(states.high[0]) < INFINITY:
         return False
     if map == SOFTMAX:
@@ -1352,11 +1366,15 @@ cdef void write_kept(Py_ssize_t n, const Kept *kept, const Base *base, const Who
 
 cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
                          Py_ssize_t out_step) noexcept nogil:
-    cdef Terms terms
+    cdef Terms terms[2]
+    cdef Peak peaks[2]
     cdef Py_ssize_t row
+    terms[0] = plain_terms(start, 0)
+    find_peak(&terms[0], n, map, &peaks[0])
     for row in range(count):
-        terms = plain_terms(<const real *> start + row * a_step, 0)
-        if not row_in_one(&terms, n, map, <real *> target + row * out_step):
+        terms[(row + 1) & 1] = plain_terms(<const real *> start + (row + 1) * a_step, 0)
+        if not row_in_one(&terms[row & 1], n, map, &peaks[row & 1], &terms[(row + 1) & 1] if row + 1 < count else NULL,
+                          &peaks[(row + 1) & 1], <real *> target + row * out_step):
             return row
     return count
 
@@ -1414,13 +1432,15 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef ivec fine
     cdef vec zero = splat(0)
     cdef Panel panel
+    cdef Peak peak
     cdef Whole *whole
     cdef Base *base
     cdef States states = states_in(memory, TILE)
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
-        return row_in_one(terms, n, map, out)
+        find_peak(terms, n, map, &peak)
+        return row_in_one(terms, n, map, &peak, NULL, NULL, out)
     if short and map == SOFTMAX:
         return shares_of_columns(terms, n, width, out, out_step)
     if not short:
