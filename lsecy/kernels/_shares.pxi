@@ -1337,20 +1337,33 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     return True
 
 
+cdef inline vec kept_product(const Kept *kept, Py_ssize_t i, Py_ssize_t n, const Whole *whole, vec first,
+                             bint roomy) noexcept nogil:
+    # Behind a row's end lie terms so small that their shares would be subnormal, for which processors take hundreds of
+    # cycles.
+    cdef vec t = load(kept.t + i) if i + LANES <= n else load_some(kept.t + i, n - i, 1)
+    cdef vec y = product(t, load(kept.q + i), first, whole.second)
+    return y * scale_back() if roomy else y
+
+
 cdef inline void write_products(Py_ssize_t n, const Kept *kept, const Whole *whole, vec first, bint roomy,
                                 real *out) noexcept nogil:
-    cdef vec y
-    cdef Py_ssize_t i = 0, count = before_boundary(out, n)
-    while i < n:
-        y = product(load(kept.t + i), load(kept.q + i), first, whole.second)
-        if roomy:
-            y = y * scale_back()
-        if i == 0 and count > 0:
-            store_some(out, y, count)
-            i = count
-        else:
-            store_some(out + i, y, n - i)
-            i += LANES
+    cdef Py_ssize_t count = before_boundary(out, n), i = count
+    cdef vec y, later
+    if count > 0:
+        y = kept_product(kept, 0, n, whole, first, roomy)
+        store_some(out, y, count)
+        if SHIFTS:
+            while i + LANES <= n:
+                later = kept_product(kept, i - count + LANES, n, whole, first, roomy)
+                store(out + i, shifted(y, later, count))
+                y = later
+                i += LANES
+    while i + LANES <= n:
+        store(out + i, kept_product(kept, i, n, whole, first, roomy))
+        i += LANES
+    if i < n:
+        store_some(out + i, kept_product(kept, i, n, whole, first, roomy), n - i)
 
 
 cdef void write_kept(Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole, bint roomy,

@@ -769,6 +769,23 @@ INLINE vec rounded_at(vec t, vec k, vec power) {
 #define prefetch(p) ((void)(p))
 #endif
 
+/* The elements of two neighbouring vectors from a's count < LANES on: where one instruction does it. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+#define SHIFTS 1
+INLINE vec shifted(vec a, vec b, ptrdiff_t count) {
+    return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)((divec){0, 1, 2, 3, 4, 5, 6, 7} + count), (__m512d)b);
+}
+#elif VECTOR_BYTES == 64
+#define SHIFTS 1
+INLINE vec shifted(vec a, vec b, ptrdiff_t count) {
+    ivec first = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)(first + (int32_t)count), (__m512)b);
+}
+#else
+#define SHIFTS 0
+INLINE vec shifted(vec a, vec b, ptrdiff_t count) { return (void)b, (void)count, a; }
+#endif
+
 /* Splits the elements of two neighbouring vectors into those of even and those of odd index. */
 #if LANES > 1
 #if LANES == 16

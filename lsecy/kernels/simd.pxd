@@ -20,6 +20,7 @@ cdef extern from "simd.h" nogil:
         CLOSE_TERMS
         GROUP
         PAIRED
+        SHIFTS
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -91,6 +92,7 @@ cdef extern from "simd.h" nogil:
     void split_near(vec x, vec *mantissa, vec *exponent, vec *place)
     vec lookup_32(const float *table, vec z)
     void prefetch(const void *p)
+    vec shifted(vec a, vec b, Py_ssize_t count)
     vec evens(vec a, vec b)
     vec odds(vec a, vec b)
     vec firsts(vec a, vec b)
