@@ -1032,14 +1032,18 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
     return less
 
 
+cdef inline vec quick_log(vec x, vec lost, const Less *less, bint exact, int sign) noexcept nogil:
+    cdef vec d = x - less.a
+    cdef vec error = (x - (d + less.a) if sign == 1 else (x - d) - less.a) - less.a_low
+    return d + (error if exact else error + lost)
+
+
 cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint quick) noexcept nogil:
     # `quick`: where it is known which of x and a is larger, three operations tell what x - a loses
     # (Dekker 1971): of rows, for a column's a may be small.
     cdef vec d, y, error, more
     if quick and not less.twice and less.sign != 0 and all_set(x >= less.lowest):
-        d = x - less.a
-        error = x - (d + less.a) if less.sign == 1 else (x - d) - less.a
-        return d + ((error - less.a_low) if exact else ((error - less.a_low) + lost))
+        return quick_log(x, lost, less, exact, less.sign)
     vtwo_sum(x, splat(0) - less.a, &d, &error)
     error = error - less.a_low if exact else error + (lost - less.a_low)
     y = d
@@ -1048,6 +1052,31 @@ cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint quic
         error = error + (more - less.b_low)
     y = y + error
     return pick(d - d == splat(0), y, d)
+
+
+cdef inline void write_quick_logs(const real *a, Py_ssize_t n, const Less *less, int sign, real *out) noexcept nogil:
+    cdef vec none = splat(0)
+    cdef Py_ssize_t i = before_boundary(out, n)
+    if i > 0:
+        store_some(out, quick_log(load(a), none, less, True, sign), i)
+    while i + LANES <= n:
+        store(out + i, quick_log(load(a + i), none, less, True, sign))
+        i += LANES
+    if i < n:
+        store_some(out + i, quick_log(load_some(a + i, n - i, a[i]), none, less, True, sign), n - i)
+
+
+cdef void write_logs(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, const Whole *whole,
+                     real *out) noexcept nogil:
+    cdef Less less = less_of(whole)
+    if not plain:
+        write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
+    elif less.twice or less.sign == 0 or not all_set(base.least >= less.lowest):
+        write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
+    elif less.sign == 1:
+        write_quick_logs(<const real *> terms.a, n, &less, 1, out)
+    else:
+        write_quick_logs(<const real *> terms.a, n, &less, -1, out)
 
 
 cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept nogil:
@@ -1155,10 +1184,7 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
                      real *out) noexcept nogil:
     cdef bint plain = is_plain(terms)
     if map == LOG_SOFTMAX:
-        if plain:
-            write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
-        else:
-            write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
+        write_logs(terms, n, plain, base, whole, out)
     elif base.far:
         write_row(terms, n, SOFTMAX, True, True, base, whole, out)
     elif plain:
