@@ -164,23 +164,20 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
     # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
     cdef vec l[TREE]
-    cdef int s = 0, group
+    cdef int s, group = 0    # how many terms there are
     high[0] = splat(0)
-    while s < TREE:
-        group = s
-        if s + PAIRED <= count and not general:
+    for s in range(TREE):
+        if s % PAIRED == 0 and s + PAIRED <= count and not general:
             some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, PAIRED, general, far,
                        bounded, kept, place + s * apart, apart, high, l + s)
             group = s + PAIRED
-        for s in range(s, s + PAIRED):
-            if s >= count:
-                l[s] = splat(0)
-            elif s >= group:
-                some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far,
-                           bounded, kept, place + s * apart, apart, high, l + s)
-            if not general:
-                add_to_tree(l, s)
-        s += 1
+        if s >= count:
+            l[s] = splat(0)
+        elif s >= group:
+            some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far,
+                       bounded, kept, place + s * apart, apart, high, l + s)
+        if not general:
+            add_to_tree(l, s)
     low[0] = tree(l) if general else l[0]
 
 

@@ -635,7 +635,7 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #define CLOSE_TERMS (REGISTER_LOOKUP && !(REGISTER_TABLE && REAL_BITS == 32))
 /* Vectors whose exponentials are computed side by side, as many as registers hold: for a sum, and in two parts. */
 #define GROUP (!CLOSE_TERMS ? 1 : REAL_BITS == 32 ? 2 : REGISTER_TABLE ? 8 : 4)
-#define PAIRED (CLOSE_TERMS && REAL_BITS == 64 && !REGISTER_TABLE ? 4 : 1)
+#define PAIRED (REGISTER_TABLE || (CLOSE_TERMS && REAL_BITS == 64) ? 4 : 1)
 /* Polynomials for |r| <= ln2 / (2 TABLE): (exp(r) - 1 - r) / r^2, the same to 2^-54 of itself, and, where CLOSE_TERMS,
  * (exp(r) - 1) / r for a sum. */
 #if REAL_BITS == 32 && TABLE == 8
