@@ -164,20 +164,23 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
     # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
     cdef vec l[TREE]
-    cdef int s, group = 0    # how many terms there are
+    cdef int s, first = 0, group
     high[0] = splat(0)
-    for s in range(TREE):
-        if s % PAIRED == 0 and s + PAIRED <= count and not general:
-            some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, PAIRED, general, far,
-                       bounded, kept, place + s * apart, apart, high, l + s)
-            group = s + PAIRED
-        if s >= count:
-            l[s] = splat(0)
-        elif s >= group:
-            some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far,
-                       bounded, kept, place + s * apart, apart, high, l + s)
-        if not general:
-            add_to_tree(l, s)
+    while first < TREE:
+        group = 0
+        if first + PAIRED <= count and not general:
+            some_parts(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, base, PAIRED, general,
+                       far, bounded, kept, place + first * apart, apart, high, l + first)
+            group = PAIRED
+        for s in range(first, first + PAIRED):
+            if s >= count:
+                l[s] = splat(0)
+            elif s >= first + group:
+                some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far,
+                           bounded, kept, place + s * apart, apart, high, l + s)
+            if not general:
+                add_to_tree(l, s)
+        first += PAIRED
     low[0] = tree(l) if general else l[0]
 
 

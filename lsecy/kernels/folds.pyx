@@ -263,29 +263,43 @@ cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexce
     return <int> min((n - first + apart - 1) // apart, TREE)
 
 
+cdef inline vec plain_exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec shift, bint close) noexcept nogil:
+    cdef vec x = load(<const real *> terms.a + row * terms.a_step + j)
+    return x if close else x - shift
+
+
 cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                            Py_ssize_t j_apart, vec shift, int count, bint general, bint close, vec *beyond,
+                            Py_ssize_t j_apart, vec shift, int known, int count, bint general, bint close, vec *beyond,
                             vec *size) noexcept nogil:
     # The tree sum of `count` <= 8 vectors of terms, `row_apart` and `j_apart` from each other; missing
-    # ones count as zero.  A count that the compiler does not know costs twice the time.  size: the sum of their magnitudes, of general terms alone.  close: as in `table_exp`, for
-    # plain terms whose shift is 0.
+    # ones count as zero.  known >= count: as far as the compiler knows.  size: the sum of their magnitudes, of
+    # general terms alone.  close: as in `table_exp`, for plain terms whose shift is 0.
     cdef vec e[TREE]
     cdef vec sizes[TREE]
     cdef vec b = splat(0), lost = splat(0)
-    cdef int s, i
-    if not general:
-        for s in range(TREE):
+    cdef int s, k, first, group
+    if not general and GROUP == 1:
+        for s in range(known):
+            e[s] = splat(0)
             if s < count:
-                e[s] = load(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
-                if not close:
-                    e[s] = e[s] - shift
-            if s % GROUP == GROUP - 1:
-                if s - (GROUP - 1) < count:
-                    fast_group(e + s - (GROUP - 1), min(<int> GROUP, count - (s - (GROUP - 1))), close, beyond)
-                for i in range(s - (GROUP - 1), s + 1):
-                    if i >= count:
-                        e[i] = splat(0)
-                    add_to_tree(e, i)
+                e[s] = plain_exponent(terms, row + s * row_apart, j + s * j_apart, shift, close)
+                fast_group(e + s, 1, close, beyond)
+            add_to_tree(e, s)
+        return e[0]
+    if not general:
+        for k in range((known + GROUP - 1) // GROUP):
+            first = k * GROUP
+            group = min(<int> GROUP, known - first)
+            for s in range(first, first + group):
+                e[s] = splat(<real> -INFINITY)
+                if s < count:
+                    e[s] = plain_exponent(terms, row + s * row_apart, j + s * j_apart, shift, close)
+            if first < count:
+                fast_group(e + first, group, close, beyond)
+            for s in range(first, first + group):
+                if first >= count:
+                    e[s] = splat(0)
+                add_to_tree(e, s)
         return here(e[0])
     for s in range(TREE):
         if s >= count:
@@ -464,15 +478,16 @@ cdef inline Py_ssize_t before_boundary(const real *target, Py_ssize_t n) noexcep
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
-cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int count, bint general, bint close,
-                            dvec *high, dvec *low, dvec *size) noexcept nogil:
+cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int known, int count, bint general,
+                            bint close, dvec *high, dvec *low, dvec *size) noexcept nogil:
     # False, and nothing is added, where close and some term is not.
     cdef vec total[SPREAD]
     cdef vec sizes[SPREAD]
     cdef vec beyond = splat(0)
     cdef int v, h
     for v in range(WIDTH // LANES):
-        total[v] = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, count, general, close, &beyond, sizes + v)
+        total[v] = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, known, count, general, close, &beyond,
+                               sizes + v)
     if close and not all_close(beyond):
         return False
     for v in range(WIDTH // LANES):
@@ -495,7 +510,7 @@ cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t 
             j = 0
         for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
             prefetch(<const char *> row.a + j * sizeof(real) + 4096 + k * 64)
-        if not add_stripe(&row, j, shift, TREE, general, close, high, low, size):
+        if not add_stripe(&row, j, shift, TREE, TREE, general, close, high, low, size):
             break
         i += stripe
     return i
@@ -517,15 +532,17 @@ cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, bint ge
     if i == n:
         return
     count = in_tree(n, i, WIDTH)
-    if not general:
-        count = TREE // 2 if count <= TREE // 2 else TREE
+    if not general:    # to one of few counts that the compiler knows; double's terms take twice as long
+        count = TREE // 4 if count <= TREE // 4 and REAL_BITS == 64 else TREE // 2 if count <= TREE // 2 else TREE
     pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
     if general:
-        add_stripe(&tail.terms, 0, c, count, True, False, high, low, size)
+        add_stripe(&tail.terms, 0, c, TREE, count, True, False, high, low, size)
+    elif count == TREE // 4 and REAL_BITS == 64:
+        add_stripe(&tail.terms, 0, c, TREE // 4, TREE // 4, False, False, high, low, size)
     elif count < TREE:
-        add_stripe(&tail.terms, 0, c, TREE // 2, False, False, high, low, size)
+        add_stripe(&tail.terms, 0, c, TREE // 2, TREE // 2, False, False, high, low, size)
     else:
-        add_stripe(&tail.terms, 0, c, TREE, False, False, high, low, size)
+        add_stripe(&tail.terms, 0, c, TREE, TREE, False, False, high, low, size)
 
 
 cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States *states,
@@ -766,15 +783,17 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                 place = p * TILE + v * LANES
                 if close and count == TREE:    # a panel that has a far term will have more
                     beyond = splat(0)
-                    total = eight_terms(terms, row, WIDTH, j, 0, splat(0), TREE, general, True, &beyond, &sizes)
+                    total = eight_terms(terms, row, WIDTH, j, 0, splat(0), TREE, TREE, general, True, &beyond, &sizes)
                     close = all_close(beyond)
                 if not close and count == TREE:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, general, False, NULL, &sizes)
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, TREE, general, False, NULL,
+                                        &sizes)
                 elif count == TREE // 2:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE // 2, general, False, NULL,
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False, NULL,
                                         &sizes)
                 elif count < TREE:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), count, general, False, NULL, &sizes)
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, count, general, False, NULL,
+                                        &sizes)
                 take_sums(high, low, place, first == 0, h, l)
                 add_wide(total, h, l)
                 put_sums(high, low, place, h, l)
