@@ -9,7 +9,7 @@ again, with pairs of doubles, at the rare row whose answer would lose digits oth
 
 from cython.parallel cimport parallel, threadid
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, exp, fabs, isnan, log
+from libc.math cimport INFINITY, NAN, exp, fabs, isnan, ldexp, log
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -223,6 +223,7 @@ cdef enum Phase:
     FOLD      # into states
     PEAK      # of a map: the largest exponents, into the states' shifts
     SUM       # of a map: states
+    BOTH      # of a map: peaks and states at once, each block's on a scale of its own
     APART     # of a map: states of all but the peak
     WRITE     # of a map: its elements
 
@@ -491,6 +492,8 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
         panel_terms(problem, row, start, count, buffers, &terms)
     if look.phase == PEAK:
         kernels.peak(&terms, count, width, look.map, states.shift, states.low)
+    elif look.phase == BOTH:
+        kernels.peak_and_sum(&terms, count, width, look.map, states)
     elif look.phase == SUM or look.phase == APART:
         kernels.sum(&terms, count, width, look.map, look.peak, is_short(problem.n, problem.bits), look.phase == APART,
                     states)
@@ -510,6 +513,33 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
                       out_step(problem))
 
 
+cdef inline void join_shares(const States *into, Py_ssize_t place, const States *source,
+                             Py_ssize_t other) noexcept nogil:
+    # Peaks, and sums relative to powers of two next to them, as `peak_and_sum` has them: the sum beside the lower peak
+    # is brought to the other's scale, which changes no digit, and added with what rounding takes (two-sum).
+    cdef double high = source.high[other], low = source.low[other], total, back, scale
+    if isnan(into.size[place]) or isnan(source.size[other]):    # not to be used
+        into.size[place] = NAN
+        return
+    if source.shift[other] > into.shift[place] or (
+            source.shift[other] == into.shift[place] and source.rest[other] > into.rest[place]):
+        scale = ldexp(1, <int> (into.size[place] - source.size[other]))
+        into.high[place] *= scale
+        into.low[place] *= scale
+        into.shift[place] = source.shift[other]
+        into.rest[place] = source.rest[other]
+        into.size[place] = source.size[other]
+    else:
+        scale = ldexp(1, <int> (source.size[other] - into.size[place]))
+        high *= scale
+        low *= scale
+    total = into.high[place] + high
+    back = total - into.high[place]
+    low += ((into.high[place] - (total - back)) + (high - back)) + into.low[place]
+    into.high[place] = total + low
+    into.low[place] = (total - into.high[place]) + low
+
+
 cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py_ssize_t place,
                       const States *source, Py_ssize_t other) noexcept nogil:
     cdef Py_ssize_t k
@@ -519,6 +549,8 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
                     source.shift[other + k] == into.shift[place + k] and source.low[other + k] > into.low[place + k]):
                 into.shift[place + k] = source.shift[other + k]
                 into.low[place + k] = source.low[other + k]
+        elif look.phase == BOTH:
+            join_shares(into, place + k, source, other + k)
         elif look.phase != WRITE:
             merge(into, place + k, source, other + k)
 
@@ -1378,15 +1410,33 @@ cdef inline Look look_for(Map map, Known *known) noexcept nogil:
     return look
 
 
+cdef void find_sums(const Problem *problem, Row row, Py_ssize_t width, Look *look, Job *job,
+                    Known *known) noexcept nogil:
+    # Peaks, then sums; of more than a block both by one look, unless a peak is special, or so far from zero that a
+    # power of two does not bring it near.
+    cdef States states = states_of(&known.room)
+    cdef bint usual = problem.n > block_length(problem.bits)
+    cdef Py_ssize_t k
+    if usual:
+        look.phase = BOTH
+        look_over(problem, row, width, look, job, &states)
+        for k in range(width):
+            usual = usual and not isnan(states.size[k])
+    if usual:
+        take_peaks(width, states.rest, known)
+        return
+    look.phase = PEAK
+    look_over(problem, row, width, look, job, &states)
+    take_peaks(width, states.low, known)
+    look.phase = SUM
+    look_over(problem, row, width, look, job, &states)
+
+
 cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, Known *known) noexcept nogil:
     # Peaks and sums, and what these give to the answers.
     cdef States states = states_of(&known.room)
     cdef Look look = look_for(map, known)
-    look.phase = PEAK
-    look_over(problem, row, width, &look, job, &states)
-    take_peaks(width, known)
-    look.phase = SUM
-    look_over(problem, row, width, &look, job, &states)
+    find_sums(problem, row, width, &look, job, known)
     if settle_sums(problem, width, map, False, known):
         look.phase = APART
         look_over(problem, row, width, &look, job, &states)
@@ -1416,11 +1466,11 @@ cdef inline Py_ssize_t whole_vectors(Py_ssize_t width) noexcept nogil:
     return (width + MOST_LANES - 1) // MOST_LANES * MOST_LANES
 
 
-cdef inline void take_peaks(Py_ssize_t width, Known *known) noexcept nogil:
+cdef inline void take_peaks(Py_ssize_t width, const double *low, Known *known) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(whole_vectors(width)):
         known.peak[k] = known.room.shift[k] if k < width else 0
-        known.peak[TILE + k] = known.room.low[k] if k < width else 0
+        known.peak[TILE + k] = low[k] if k < width else 0
 
 
 cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, bint apart,

@@ -164,7 +164,7 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
     cdef States states = states_of(&known.room)
     cdef Py_ssize_t width = beside(problem, group, &tile), k
     kernels.peak(&tile.terms, problem.n, width, LOG_SOFTMAX, states.shift, states.low)
-    take_peaks(width, known)
+    take_peaks(width, states.low, known)
     kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, False, &states)
     if settle_sums(problem, width, LOG_SOFTMAX, False, known):
         kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, True, &states)
@@ -612,11 +612,7 @@ cdef bint know_shares(const Problem *problem, Row row, Job *job, Known *logs, Kn
         know(problem, row, 1, SOFTMAX, job, shares)
         know(problem, row, 1, LOG_SOFTMAX, job, logs)
         return not is_strange(logs, 0)
-    look.phase = PEAK
-    look_over(problem, row, 1, &look, job, &states)
-    take_peaks(1, logs)
-    look.phase = SUM
-    look_over(problem, row, 1, &look, job, &states)
+    find_sums(problem, row, 1, &look, job, logs)
     shares[0] = logs[0]
     settle_sums(problem, 1, SOFTMAX, False, shares)
     if settle_sums(problem, 1, LOG_SOFTMAX, False, logs):

@@ -60,11 +60,16 @@ cdef inline vec below_power(bint roomy) noexcept nogil:
     return splat(<real> (86.0 if REAL_BITS == 32 else 707.0))
 
 
+cdef inline real largest_near() noexcept nogil:
+    # Exponents of peaks below this leave room for the steps below them.
+    return <real> (8192.0 if REAL_BITS == 32 else 1048576.0)
+
+
 cdef inline Base base_of(vec peak, vec peak_low, bint always, bint roomy) noexcept nogil:
     # `always`: shift by the peak, however near.
     cdef Base base
     cdef vec zero = splat(0)
-    cdef vec limit = splat(<real> (0 if always else 8192.0 if REAL_BITS == 32 else 1048576.0))
+    cdef vec limit = splat(<real> 0 if always else largest_near())
     cdef ivec near = magnitude(peak) < limit
     base.far = not all_set(near)
     base.shift = pick(near, zero, peak)
@@ -731,6 +736,48 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         sum_of_panel(terms, n, width, plain, bases, states)
 
 
+cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, double peak_low,
+                           double power) noexcept nogil:
+    states.shift[place] = peak
+    states.rest[place] = peak_low
+    states.size[place] = power
+    if peak == -INFINITY and not states.high[place] != states.high[place]:    # nothing, and no NaN among it
+        states.high[place] = states.low[place] = 0
+    elif not fabs(peak) < largest_near():
+        states.size[place] = NAN
+
+
+cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
+                       const States *states) noexcept nogil:
+    cdef bint plain = is_plain(terms)
+    cdef vec most[TILE]
+    cdef vec beside[TILE]
+    cdef Base bases[TILE]
+    cdef double peaks[TILE]
+    cdef double lows[TILE]
+    cdef double powers[TILE]
+    cdef real high, low, least
+    cdef vec nothing = splat(<real> -INFINITY)
+    cdef Py_ssize_t v, j
+    if width == 0:
+        peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low, &least)
+        bases[0] = base_of(splat(high if high > -INFINITY else 0), splat(low), False, False)
+        bases[0].least = splat(least)
+        sum_of_row(terms, n, plain, &bases[0], states)
+        keep_peak(states, 0, high, low, lane(bases[0].power, 0))
+        return
+    peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+    for v in range((width + LANES - 1) // LANES):
+        bases[v] = base_of(pick(most[v] > nothing, most[v], splat(0)), beside[v], False, False)
+        j = column_of(v, LANES, width)
+        to_doubles(most[v], peaks + j)
+        to_doubles(beside[v], lows + j)
+        to_doubles(bases[v].power, powers + j)
+    sum_of_panel(terms, n, width, plain, bases, states)
+    for j in range(width):
+        keep_peak(states, j, peaks[j], lows[j], powers[j])
+
+
 # --- log_softmax of short columns: the peak, and the rest
 
 cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, real *rest, vec *peak,
@@ -790,7 +837,7 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     one_and_rest(terms, n, j, plain, rest, &whole.peak, &second)
     whole.peak_low = splat(0)
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
-        magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
+        magnitude(whole.peak) < splat(largest_near()))
     base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
     sum_short(&others, n - 1, 0, &base, False, False, NULL, &high, &low)
     log_of_rest(&base, high, low, whole)
@@ -1013,7 +1060,7 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
     cdef ivec whole_log = (whole.first >= splat(<real> dominated(True))) | (
         (whole.second == zero) & (whole.peak_low == zero))
     cdef ivec together = whole_log & (
-        magnitude(whole.peak) < splat(<real> (8192.0 if REAL_BITS == 32 else 1048576.0)))
+        magnitude(whole.peak) < splat(largest_near()))
     vtwo_sum(whole.peak, whole.first, &total, &error)
     error = error + (whole.peak_low + whole.second)
     less.a = pick(together, total, whole.peak)

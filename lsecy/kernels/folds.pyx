@@ -1555,6 +1555,7 @@ kernels.short_columns = short_columns
 kernels.finish = finish
 kernels.peak = peak
 kernels.sum = sum
+kernels.peak_and_sum = peak_and_sum
 kernels.settle = settle
 kernels.write = write
 kernels.map_block = map_block

@@ -88,12 +88,16 @@ cdef struct Kernels:
     #   sum     states (high + low) 2^shift e^(peak, where that is far); `short` as in `is_short`, of which
     #           log_softmax has its logarithms at once, high + low, for `settle` to hand on;
     #           `apart`: of all terms but the peak, relative to it
+    #   peak_and_sum  both of one block of many, by one look at memory: the peak and what rounding took from it in
+    #           `shift` and `rest`, a sum relative to 2^size in `high` and `low`; size is NaN where that cannot be
     #   settle  what the sums give to the answers: first, second and power; for log_softmax True if some rows
     #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
     #   write   the elements, `out_step` apart from row to row
     void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *peak, double *low) noexcept nogil
     void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
                 const States *states) noexcept nogil
+    void (*peak_and_sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
+                         const States *states) noexcept nogil
     bint (*settle)(const States *states, Py_ssize_t count, Map map, bint short, bint apart, const double *peak,
                    double *first, double *second, double *power) noexcept nogil
     void (*write)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
