@@ -33,7 +33,7 @@ cdef enum:
     MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
     FEW = 4                # the same for maps, which gain by having a row in one core's cache
     MAP_CACHE = 262144     # bytes of a panel that is looked at three times
-    MOST_KEPT = 1048576    # bytes of a row of softmax whose exponentials are kept: the bound of what is allocated
+    BYPASS = 33554432      # bytes of a map's result that go past the caches: a last level seldom has room for more
     ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
     MOST_LANES = 16        # of any kernel
 
@@ -396,6 +396,10 @@ cdef inline bint out_along(const Problem *problem) noexcept nogil:
 
 # --- blocks -------------------------------------------------------------------------------------------
 
+cdef inline bint bypasses(const Problem *problem) noexcept nogil:
+    return problem.n * problem.rows * (problem.bits // 8) >= BYPASS
+
+
 cdef inline void *at(const Problem *problem, void *out, Py_ssize_t place) noexcept nogil:
     return <char *> out + place * (problem.bits // 8)
 
@@ -503,6 +507,7 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
         kernels.fold_columns(&terms, count, width, look.care, states)
     elif alone:
         along = out_along(problem)
+        terms.bypass = along and bypasses(problem)
         out = at(problem, look.out, row.out + start) if along else <void *> buffers.out
         kernels.write(&terms, count, 0, look.map, look.peak, look.first, look.second, look.power, out, 0)
         if not along:
@@ -1455,6 +1460,7 @@ cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map m
                                  out_step(problem))
     row_terms(problem, row, 0, problem.n, &buffers, &terms)
     if out_along(problem):
+        terms.bypass = bypasses(problem)
         return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)
     if not kernels.map_block(&terms, problem.n, 0, map, False, buffers.out, 0):
         return False
@@ -1599,7 +1605,7 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
         if dense:
             k += kernels_of(problem.bits).map_rows(
                 group.first.a + k * group.step_a, group.step_a // size, problem.n, group.count - k, map,
-                at(problem, out, group.first.out + k * group.step_out), group.step_out)
+                bypasses(problem), at(problem, out, group.first.out + k * group.step_out), group.step_out)
         if k < group.count:
             map_over(problem, row_of(group, k), 1, map, NULL, out)
             k += 1

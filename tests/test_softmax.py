@@ -162,6 +162,46 @@ def test_the_shares_of_a_row_add_up_to_one(isa, dtype, rng, case, n):
     assert abs(total - 1) <= BOUNDS["sum of softmax", dtype.name] * np.finfo(dtype).eps
 
 
+@pytest.mark.parametrize("map_", [lsecy.softmax, lsecy.log_softmax], ids=["softmax", "log_softmax"])
+def test_results_that_pass_the_caches_by_have_the_same_bits(isa, dtype, rng, map_):
+    # From 32 MB on; in rows that start anywhere in a cache line, and in one row of many blocks.
+    some = rng.normal(0, 3, (40, 1003)).astype(dtype)
+    many = np.concatenate([some] * (2**25 // some.nbytes + 1))
+    answers = map_(many, axis=-1).reshape(-1, *some.shape)
+    assert (answers == map_(some, axis=-1)).all()
+    spread = np.empty((many.size, 2), dtype)[:, 0]  # which takes an element at a time
+    assert np.array_equal(map_(many.ravel()), map_(many.ravel(), out=spread))
+
+
+@pytest.mark.parametrize("map_", [lsecy.softmax, lsecy.log_softmax], ids=["softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    "levels",
+    [(0, -30, 20), (-np.inf, 5, -np.inf), (-6, 2, -8), (6, -2, 8), (-1e4, 0, -1e4), (np.inf, 0, 0), (np.nan, 0, 0)],
+    ids=str,
+)
+@pytest.mark.parametrize("far", [False, True])
+def test_blocks_of_a_row_lie_on_scales_of_their_own(isa, dtype, rng, map_, levels, far):
+    # Whose peaks may lie on both sides of where a peak has to be subtracted.
+    limit = (8192 if dtype == np.float32 else 2**20) if far else 0
+    limit *= -1 if levels[0] == 6 else 1
+    x = np.concatenate([rng.normal(0, 1, 4100) + (limit + level) for level in levels]).astype(dtype)
+    got = map_(x)
+    if np.isnan(x).any() or (x.max() == np.inf and map_ is lsecy.softmax):
+        assert np.isnan(got).all()
+        return
+    wide = x.astype(np.longdouble)
+    if x.max() < np.inf:
+        wide -= x.max()
+    total = np.exp(wide).sum()
+    exact_answers = np.exp(wide) / total if map_ is lsecy.softmax else wide - np.log(total)
+    normal = np.abs(exact_answers) > np.finfo(dtype).tiny
+    with np.errstate(invalid="ignore"):
+        errors = np.abs(got - exact_answers) / np.spacing(np.abs(exact_answers).astype(dtype))
+    assert errors[normal & np.isfinite(exact_answers)].max(initial=0) <= BOUNDS[map_.__name__, dtype.name]
+    assert np.array_equal(got == -np.inf, exact_answers == -np.inf)
+    assert np.array_equal(map_(np.tile(x[:, None], (1, 21)), axis=0)[:, 4], got, equal_nan=True)
+
+
 def test_shares_of_ten_million_equal_terms_do_not_drift(isa, dtype):
     n = 10_000_001
     got = lsecy.softmax(np.full(n, 1.5, dtype))

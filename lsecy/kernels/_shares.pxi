@@ -1101,13 +1101,16 @@ cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint quic
     return pick(d - d == splat(0), y, d)
 
 
-cdef inline void write_quick_logs(const real *a, Py_ssize_t n, const Less *less, int sign, real *out) noexcept nogil:
+cdef inline void write_quick_logs(const Terms *terms, Py_ssize_t n, const Less *less, int sign,
+                                  real *out) noexcept nogil:
+    cdef const real *a = <const real *> terms.a
     cdef vec none = splat(0)
     cdef Py_ssize_t i = before_boundary(out, n)
+    cdef bint bypass = may_bypass(terms, out + i)
     if i > 0:
         store_some(out, quick_log(load(a), none, less, True, sign), i)
     while i + LANES <= n:
-        store(out + i, quick_log(load(a + i), none, less, True, sign))
+        put(out + i, quick_log(load(a + i), none, less, True, sign), bypass)
         i += LANES
     if i < n:
         store_some(out + i, quick_log(load_some(a + i, n - i, a[i]), none, less, True, sign), n - i)
@@ -1121,9 +1124,9 @@ cdef void write_logs(const Terms *terms, Py_ssize_t n, bint plain, const Base *b
     elif less.twice or less.sign == 0 or not all_set(base.least >= less.lowest):
         write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
     elif less.sign == 1:
-        write_quick_logs(<const real *> terms.a, n, &less, 1, out)
+        write_quick_logs(terms, n, &less, 1, out)
     else:
-        write_quick_logs(<const real *> terms.a, n, &less, -1, out)
+        write_quick_logs(terms, n, &less, -1, out)
 
 
 cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept nogil:
@@ -1140,6 +1143,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
     cdef Tail tail
     cdef vec x, y, lost
     cdef Py_ssize_t i = 0, j, count = before_boundary(out, n)
+    cdef bint bypass = may_bypass(terms, out + count)
     while i < n:
         j = i
         if n - i < LANES:
@@ -1154,8 +1158,11 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
         if i == 0 and count > 0:
             store_some(out, y, count)
             i = count
-        else:
+        elif n - i < LANES:
             store_some(out + i, y, n - i)
+            i = n
+        else:
+            put(out + i, y, bypass)
             i += LANES
 
 
@@ -1195,13 +1202,16 @@ cdef inline void plain_answers(vec *x, int count, const Base *base, const Base *
         x[s] = rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
 
 
-cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
+cdef void write_plain_row(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole,
+                          real *out) noexcept nogil:
+    cdef const real *a = <const real *> terms.a
     cdef Base own = base[0], lower = base_to_write(base, whole)
     cdef vec first = counted_from(base, whole)
     cdef Products products
     cdef real edge[LANES_BOUND]
     cdef vec x[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
+    cdef bint bypass = may_bypass(terms, out + i)
     cdef int s
     if REGISTER_TABLE:
         make_products(whole, &products)
@@ -1214,7 +1224,7 @@ cdef void write_plain_row(const real *a, Py_ssize_t n, const Base *base, const W
             x[s] = load(a + i + s * LANES)
         plain_answers(x, PAIRED, &own, &lower, whole, first, &products)
         for s in range(PAIRED):
-            store(out + i + s * LANES, x[s])
+            put(out + i + s * LANES, x[s], bypass)
         i += PAIRED * LANES
     while i < n:
         if i + LANES <= n:
@@ -1235,7 +1245,7 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
     elif base.far:
         write_row(terms, n, SOFTMAX, True, True, base, whole, out)
     elif plain:
-        write_plain_row(<const real *> terms.a, n, base, whole, out)
+        write_plain_row(terms, n, base, whole, out)
     else:
         write_row(terms, n, SOFTMAX, True, False, base, whole, out)
 
@@ -1347,6 +1357,8 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.power = splat(<real> power[0])
         base = base_of(whole.peak, whole.peak_low, False, False)
         answer_row(terms, n, map, &base, &whole, <real *> out)
+        if terms.bypass:
+            end_stream()
         return
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
@@ -1404,7 +1416,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
-        write_kept(n, &kept, &base, &whole, roomy, out)
+        write_kept(terms, n, &kept, &base, &whole, roomy, out)
     else:
         answer_row(terms, n, map, &base, &whole, out)
     return True
@@ -1419,9 +1431,10 @@ cdef inline vec kept_product(const Kept *kept, Py_ssize_t i, Py_ssize_t n, const
     return y * scale_back() if roomy else y
 
 
-cdef inline void write_products(Py_ssize_t n, const Kept *kept, const Whole *whole, vec first, bint roomy,
-                                real *out) noexcept nogil:
+cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Whole *whole, vec first,
+                                bint roomy, real *out) noexcept nogil:
     cdef Py_ssize_t count = before_boundary(out, n), i = count
+    cdef bint bypass = may_bypass(terms, out + i)
     cdef vec y, later
     if count > 0:
         y = kept_product(kept, 0, n, whole, first, roomy)
@@ -1429,39 +1442,43 @@ cdef inline void write_products(Py_ssize_t n, const Kept *kept, const Whole *who
         if SHIFTS:
             while i + LANES <= n:
                 later = kept_product(kept, i - count + LANES, n, whole, first, roomy)
-                store(out + i, shifted(y, later, count))
+                put(out + i, shifted(y, later, count), bypass)
                 y = later
                 i += LANES
     while i + LANES <= n:
-        store(out + i, kept_product(kept, i, n, whole, first, roomy))
+        put(out + i, kept_product(kept, i, n, whole, first, roomy), bypass)
         i += LANES
     if i < n:
         store_some(out + i, kept_product(kept, i, n, whole, first, roomy), n - i)
 
 
-cdef void write_kept(Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole, bint roomy,
-                     real *out) noexcept nogil:
+cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
+                     bint roomy, real *out) noexcept nogil:
     # The products of one_share, all times a power of two, which changes no digit; a subnormal answer is rounded when
     # that is taken back.
     cdef vec first = counted_from(base, whole)
     if roomy:
-        write_products(n, kept, whole, first * scale_of_products(), True, out)
+        write_products(terms, n, kept, whole, first * scale_of_products(), True, out)
     else:
-        write_products(n, kept, whole, first, False, out)
+        write_products(terms, n, kept, whole, first, False, out)
 
 
-cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
-                         Py_ssize_t out_step) noexcept nogil:
+cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, bint bypass,
+                         void *target, Py_ssize_t out_step) noexcept nogil:
     cdef Terms terms[2]
     cdef Peak peaks[2]
     cdef Py_ssize_t row
     terms[0] = plain_terms(start, 0)
     find_peak(&terms[0], n, map, &peaks[0])
     for row in range(count):
+        terms[row & 1].bypass = bypass
         terms[(row + 1) & 1] = plain_terms(<const real *> start + (row + 1) * a_step, 0)
         if not row_in_one(&terms[row & 1], n, map, &peaks[row & 1], &terms[(row + 1) & 1] if row + 1 < count else NULL,
                           &peaks[(row + 1) & 1], <real *> target + row * out_step):
-            return row
+            count = row
+            break
+    if bypass:
+        end_stream()
     return count
 
 
@@ -1512,7 +1529,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef double memory[5 * TILE]
     cdef double memory_apart[5 * TILE]
     cdef real *out = <real *> start
-    cdef bint plain = is_plain(terms)
+    cdef bint plain = is_plain(terms), all_usual
     cdef vec most[TILE]
     cdef vec beside[TILE]
     cdef ivec fine
@@ -1526,7 +1543,10 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
         find_peak(terms, n, map, &peak)
-        return row_in_one(terms, n, map, &peak, NULL, NULL, out)
+        all_usual = row_in_one(terms, n, map, &peak, NULL, NULL, out)
+        if terms.bypass:
+            end_stream()
+        return all_usual
     if short and map == SOFTMAX:
         return shares_of_columns(terms, n, width, out, out_step)
     if not short:

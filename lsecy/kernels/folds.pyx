@@ -476,6 +476,17 @@ cdef inline Py_ssize_t before_boundary(const real *target, Py_ssize_t n) noexcep
     return <Py_ssize_t> (-<size_t> target % bytes) // sizeof(real) if n > 2 * LANES else 0
 
 
+cdef inline bint may_bypass(const Terms *terms, const real *target) noexcept nogil:
+    return terms.bypass and <size_t> target % (LANES * sizeof(real)) == 0
+
+
+cdef inline void put(real *target, vec x, bint bypass) noexcept nogil:
+    if bypass:
+        stream(target, x)
+    else:
+        store(target, x)
+
+
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
 cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int known, int count, bint general,

@@ -76,6 +76,17 @@ INLINE vec load(const real *p) { return *(const loose_vec *)p; }
 INLINE dvec dload(const double *p) { return *(const loose_dvec *)p; }
 INLINE void store(real *p, vec x) { *(loose_vec *)p = x; }
 INLINE void dstore(double *p, dvec x) { *(loose_dvec *)p = x; }
+/* A store on a vector's boundary that passes the caches by, and what has to follow before others may read. */
+#if VECTOR_BYTES == 64
+INLINE void stream(real *p, vec x) { _mm512_stream_si512((__m512i *)p, (__m512i)x); }
+INLINE void end_stream(void) { _mm_sfence(); }
+#elif defined(__AVX2__)
+INLINE void stream(real *p, vec x) { _mm256_stream_si256((__m256i *)p, (__m256i)x); }
+INLINE void end_stream(void) { _mm_sfence(); }
+#else
+INLINE void stream(real *p, vec x) { store(p, x); }
+INLINE void end_stream(void) {}
+#endif
 /* A mask has all bits of a lane set or none; pick takes `yes` where it is set. */
 #if defined(__AVX2__) && VECTOR_BYTES == 32
 INLINE dvec dpick(divec mask, dvec yes, dvec no) {
@@ -143,6 +154,8 @@ INLINE vec load(const real *p) { return *p; }
 INLINE dvec dload(const double *p) { return *p; }
 INLINE void store(real *p, vec x) { *p = x; }
 INLINE void dstore(double *p, dvec x) { *p = x; }
+INLINE void stream(real *p, vec x) { *p = x; }
+INLINE void end_stream(void) {}
 INLINE vec pick(ivec mask, vec yes, vec no) { return mask ? yes : no; }
 INLINE dvec dpick(divec mask, dvec yes, dvec no) { return mask ? yes : no; }
 INLINE int dany(divec mask) { return mask != 0; }

@@ -31,6 +31,8 @@ cdef extern from "simd.h" nogil:
     void store(real *p, vec x)
     vec load_some(const real *p, Py_ssize_t count, real filler)
     void dstore(double *p, dvec x)
+    void stream(real *p, vec x)
+    void end_stream()
     void store_some(real *p, vec x, Py_ssize_t count)
     void dstore_some(double *p, dvec x, Py_ssize_t count)
     vec pick(ivec mask, vec yes, vec no)

@@ -45,6 +45,7 @@ cdef struct Terms:
     Py_ssize_t kept_step
     Py_ssize_t kept_inner
     double scale
+    bint bypass              # of a row of a map: the answers go past the caches, which have no room for all of them
 
 cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     cdef Terms terms
@@ -54,6 +55,7 @@ cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     terms.b_step = terms.kept_step = 0
     terms.b_inner = terms.kept_inner = 1
     terms.scale = 1
+    terms.bypass = False
     return terms
 
 cdef inline bint is_plain(const Terms *terms) noexcept nogil:
@@ -109,8 +111,8 @@ cdef struct Kernels:
                       Py_ssize_t out_step) noexcept nogil
     # The same for `count` plain rows of at most a block, `a_step` elements apart.  Ends at a special row, and
     # answers how many come before it.
-    Py_ssize_t (*map_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, void *out,
-                           Py_ssize_t out_step) noexcept nogil
+    Py_ssize_t (*map_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, bint bypass,
+                           void *out, Py_ssize_t out_step) noexcept nogil
     # Numbers become their logarithms, NaN below 0.  Where memory ends after `count`, nothing beyond is touched.
     void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
     # Running sums of float64, of plain terms whose shift is 0.  A row has width 0, a panel its columns; y lies TILE
