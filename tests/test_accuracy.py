@@ -108,7 +108,7 @@ def test_weighted_terms_that_cancel_stay_within_their_bound(isa, dtype, case):
 
 @cache
 def gaps(n, dtype):
-    """Return rows of one dominant 0 beside equal terms, down to next to underflow, and their exact results."""
+    """Return rows of one dominant 0 beside equal terms, and their exact results."""
     rows = np.repeat(
         -np.linspace(1, 80 if dtype == np.float32 else 700, 60).astype(dtype)[:, None], n, axis=1
     )
