@@ -323,20 +323,22 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
     cdef double again[SPREAD]
     cdef real stays[LANES_BOUND]
     cdef Terms terms = plain_terms(a, a_step)
-    cdef vec peak, beside, shift
+    cdef vec beside
     cdef ivec fine[TILE]
-    cdef ivec all_fine = splat(0) == splat(0)
+    cdef ivec all_fine = splat(0) == splat(0), all_near = all_fine
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
-        j = column_of(v, LANES, width)
-        peak_of_vector(&terms, n, j, True, True, &peak, &beside)
-        shift = first_shift(peak)
-        if all_set(shift == splat(0)):
-            first_sum(a + j, a_step, n, False, shift, first_grid(peak), highs + v, lows + v)
-        else:
-            first_sum(a + j, a_step, n, True, shift, first_grid(peak - shift), highs + v, lows + v)
-        peaks[v] = peak
-        shifts[v] = shift
+        peak_of_vector(&terms, n, column_of(v, LANES, width), True, True, peaks + v, &beside)
+        shifts[v] = first_shift(peaks[v])
+        all_near = all_near & (shifts[v] == splat(0))
+    if all_set(all_near):    # one question for all: its answer is waited for
+        for v in range(vectors):
+            first_sum(a + column_of(v, LANES, width), a_step, n, False, splat(0), first_grid(peaks[v]), highs + v,
+                      lows + v)
+    else:
+        for v in range(vectors):
+            first_sum(a + column_of(v, LANES, width), a_step, n, True, shifts[v], first_grid(peaks[v] - shifts[v]),
+                      highs + v, lows + v)
     for v in range(vectors):
         fine[v] = first_answer(highs[v], lows[v], peaks[v], shifts[v], value + column_of(v, LANES, width))
         all_fine = all_fine & fine[v]
