@@ -23,8 +23,8 @@ from lsecy.kernels.elementary cimport (
     pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
-    BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms, is_plain,
-    is_short, plain_terms)
+    BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
+    is_plain, is_short, plain_terms)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -769,7 +769,7 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef dvec joined_size[SPREAD]
     cdef vec total, sizes = splat(0), beyond
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
-    cdef Py_ssize_t row, first, j, place, v, k
+    cdef Py_ssize_t row, first, j, place, v
     cdef bint close = CLOSE_TERMS and not general
     cdef int count, which, p
     for v in range(vectors):
@@ -800,8 +800,8 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                     total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, TREE, general, False, NULL,
                                         &sizes)
                 elif count == TREE // 2:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False, NULL,
-                                        &sizes)
+                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False,
+                                        NULL, &sizes)
                 elif count < TREE:
                     total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, count, general, False, NULL,
                                         &sizes)
