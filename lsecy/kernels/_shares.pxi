@@ -242,7 +242,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef const Base *base = &own
     cdef Terms row = terms[0]
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
-    cdef Py_ssize_t ahead = max(<Py_ssize_t> 4096, n * <Py_ssize_t> sizeof(real))
+    # What comes 4 KB later, or a block or row, in which a peak is looked for next.
+    cdef const char *later = <const char *> terms.a + max(<Py_ssize_t> 4096, n * <Py_ssize_t> sizeof(real))
     cdef int v
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = dsplat(0)
@@ -255,8 +256,9 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
         elif not general:    # one register for all addresses
             row.a = <const real *> terms.a + i
             j = 0
-            for k in range(TREE):    # what comes 4 KB later, or a block, in which a peak is looked for next: a line each
-                prefetch(<const char *> row.a + ahead + k * 64)
+            for k in range(TREE):
+                prefetch(later + k * 64)
+            later += stripe * sizeof(real)
         for v in range(WIDTH // LANES):
             add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
                       i + v * LANES, high + v * HALVES, low + v * HALVES)
