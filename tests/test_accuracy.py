@@ -11,7 +11,7 @@ from bounds import BOUNDS
 
 import lsecy
 
-LONG = around(1000, 16384)
+LONG = [*around(1000), 49_159]
 
 
 @cache
