@@ -1302,8 +1302,7 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef Py_ssize_t v, row = 0, vectors = (width + LANES - 1) // LANES
     if width % LANES == 0:
         while row < n:
-            if map == LOG_SOFTMAX or not REGISTER_TABLE:    # with AVX-512 shares take longer than their stores
-                ask_ahead(out, out_step, n, row + PAGES, 1, PAGES, width)
+            ask_ahead(out, out_step, n, row + PAGES, 1, PAGES, width)
             for v in range(vectors):
                 write_vector(terms, row, min(n, row + PAGES), v, map, general, far, panel, out, out_step)
             row += PAGES
