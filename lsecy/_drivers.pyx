@@ -518,6 +518,13 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
                       out_step(problem))
 
 
+cdef inline bint has_higher_peak(const States *source, Py_ssize_t other, const double *source_low, const States *into,
+                                 Py_ssize_t place, const double *into_low) noexcept nogil:
+    # Of peaks in the shifts, and what rounding took from them.
+    return source.shift[other] > into.shift[place] or (
+        source.shift[other] == into.shift[place] and source_low[other] > into_low[place])
+
+
 cdef inline void join_shares(const States *into, Py_ssize_t place, const States *source,
                              Py_ssize_t other) noexcept nogil:
     # Peaks, and sums relative to powers of two next to them, as `peak_and_sum` has them: the sum beside the lower peak
@@ -526,8 +533,7 @@ cdef inline void join_shares(const States *into, Py_ssize_t place, const States 
     if isnan(into.size[place]) or isnan(source.size[other]):    # not to be used
         into.size[place] = NAN
         return
-    if source.shift[other] > into.shift[place] or (
-            source.shift[other] == into.shift[place] and source.rest[other] > into.rest[place]):
+    if has_higher_peak(source, other, source.rest, into, place, into.rest):
         scale = ldexp(1, <int> (into.size[place] - source.size[other]))
         into.high[place] *= scale
         into.low[place] *= scale
@@ -550,8 +556,7 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
     cdef Py_ssize_t k
     for k in range(width):
         if look.phase == PEAK:
-            if source.shift[other + k] > into.shift[place + k] or (
-                    source.shift[other + k] == into.shift[place + k] and source.low[other + k] > into.low[place + k]):
+            if has_higher_peak(source, other + k, source.low, into, place + k, into.low):
                 into.shift[place + k] = source.shift[other + k]
                 into.low[place + k] = source.low[other + k]
         elif look.phase == BOTH:

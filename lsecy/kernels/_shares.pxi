@@ -312,12 +312,9 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef dvec joined_low[SPREAD]
     cdef real powers[LANES_BOUND]
     cdef Base base
-    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, k, place
+    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, place
     cdef int count, which, p
-    for p in range(<int> min(n, WIDTH), WIDTH):
-        for v in range(vectors):
-            take_sums(high, low, 0, True, h, l)
-            put_sums(high, low, p * TILE + v * LANES, h, l)
+    clear_unreached(high, low, n, vectors)
     while first < n:
         for v in range(vectors):
             j = column_of(v, LANES, width)
@@ -530,7 +527,6 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint 
     cdef vec fewest[4]
     cdef vec x, lost, beside = splat(0)
     cdef Tail tail
-    cdef real edge[LANES_BOUND]
     cdef Py_ssize_t i = 0, k
     coarse = coarse or are_exact(terms)
     for k in range(4):
@@ -555,9 +551,9 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint 
         most[0] = at_least(most[0], most[k])
         fewest[0] = at_most(fewest[0], fewest[k])
     if plain and i < n:
-        pad(<const real *> terms.a + i, n - i, LANES, (<const real *> terms.a)[0], edge)
-        most[0] = at_least(most[0], load(edge))
-        fewest[0] = at_most(fewest[0], load(edge))
+        x = load_some(<const real *> terms.a + i, n - i, (<const real *> terms.a)[0])
+        most[0] = at_least(most[0], x)
+        fewest[0] = at_most(fewest[0], x)
         i = n
     least[0] = -largest(splat(0) - fewest[0]) if plain else <real> -INFINITY
     while i < n:
@@ -744,7 +740,7 @@ cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, 
     states.shift[place] = peak
     states.rest[place] = peak_low
     states.size[place] = power
-    if peak == -INFINITY and not states.high[place] != states.high[place]:    # nothing, and no NaN among it
+    if peak == -INFINITY and states.high[place] == states.high[place]:    # nothing, and no NaN among it
         states.high[place] = states.low[place] = 0
     elif not fabs(peak) < largest_near():
         states.size[place] = NAN
@@ -1211,7 +1207,6 @@ cdef void write_plain_row(const Terms *terms, Py_ssize_t n, const Base *base, co
     cdef Base own = base[0], lower = base_to_write(base, whole)
     cdef vec first = counted_from(base, whole)
     cdef Products products
-    cdef real edge[LANES_BOUND]
     cdef vec x[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + i)
@@ -1230,11 +1225,7 @@ cdef void write_plain_row(const Terms *terms, Py_ssize_t n, const Base *base, co
             put(out + i + s * LANES, x[s], bypass)
         i += PAIRED * LANES
     while i < n:
-        if i + LANES <= n:
-            x[0] = load(a + i)
-        else:
-            pad(a + i, n - i, LANES, a[0], edge)
-            x[0] = load(edge)
+        x[0] = load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[0])
         plain_answers(x, 1, &own, &lower, whole, first, &products)
         store_some(out + i, x[0], n - i)
         i += LANES

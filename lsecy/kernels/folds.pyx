@@ -278,7 +278,7 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     cdef vec sizes[TREE]
     cdef vec b = splat(0), lost = splat(0)
     cdef int s, k, first, group
-    if not general and GROUP == 1:
+    if not general and GROUP == 1:    # as below; there compilers would not unroll it, which costs a third
         for s in range(known):
             e[s] = splat(0)
             if s < count:
@@ -742,6 +742,17 @@ cdef inline void put_sums(double *high, double *low, Py_ssize_t place, const dve
         dstore(low + place, l[0])
 
 
+cdef inline void clear_unreached(double *high, double *low, Py_ssize_t n, Py_ssize_t vectors) noexcept nogil:
+    # The sums of positions that n rows do not reach: all others are set by their first terms.
+    cdef dvec none[HALVES_BOUND]
+    cdef Py_ssize_t p, v
+    for p in range(HALVES):
+        none[p] = dsplat(0)
+    for p in range(min(n, WIDTH), WIDTH):
+        for v in range(vectors):
+            put_sums(high, low, p * TILE + v * LANES, none, none)
+
+
 cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart,
                            Py_ssize_t count, Py_ssize_t width) noexcept nogil:
     # Asks memory for `count` rows of a panel from `first` on, which the hardware does not foresee: they lie in pages
@@ -774,12 +785,9 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef int count, which, p
     for v in range(vectors):
         close = close and all_set(load(shift + column_of(v, LANES, width)) == splat(0))
-    for p in range(<int> min(n, WIDTH), WIDTH):
-        for v in range(vectors):
-            take_sums(high, low, 0, True, h, l)
-            put_sums(high, low, p * TILE + v * LANES, h, l)
-            if general:
-                put_sums(size, low, p * TILE + v * LANES, h, l)
+    clear_unreached(high, low, n, vectors)
+    if general:
+        clear_unreached(size, low, n, vectors)
     first = 0
     while first < n:
         for p in range(WIDTH):
@@ -1212,7 +1220,6 @@ cdef inline void close_terms(vec *x, int count, ivec *close) noexcept nogil:
 cdef void close_exponentials(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
                              double *close) noexcept nogil:
     cdef const real *a = <const real *> start
-    cdef real edge[LANES_BOUND]
     cdef vec x[GROUP_BOUND]
     cdef ivec fine[TILE]
     cdef Py_ssize_t i = 0, j, v, vectors = (width + LANES - 1) // LANES, group
@@ -1227,8 +1234,7 @@ cdef void close_exponentials(const void *start, Py_ssize_t a_step, Py_ssize_t n,
                 if i + (s + 1) * LANES <= n:
                     x[s] = load(a + i + s * LANES)
                 else:
-                    pad(a + i, n - i, LANES, 0, edge)
-                    x[s] = load(edge)
+                    x[s] = load_some(a + i + s * LANES, n - (i + s * LANES), 0)
             if group == GROUP:
                 close_terms(x, GROUP, fine)
             else:
@@ -1457,8 +1463,7 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
     cdef const real *rows = <const real *> start
     cdef real *tile = <real *> target
     cdef vec x[LANES_BOUND]
-    cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t first = 0, column, i, k, at
+    cdef Py_ssize_t first = 0, column, i, at
     if step == n and count % LANES == 0 and n <= LANES:
         if n == 2:
             transpose_dense(rows, 2, count, tile)
@@ -1478,9 +1483,7 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
                 if at + LANES <= readable:
                     x[i] = load(rows + at)
                 else:
-                    for k in range(LANES):
-                        edge[k] = rows[at + k] if at + k < readable else 0
-                    x[i] = load(edge)
+                    x[i] = load_some(rows + at, readable - at, 0)
             unshuffle(x, LANES)
             if n - column >= LANES:
                 for i in range(LANES):
