@@ -910,7 +910,10 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
     cdef Row row
     if group.count >= 4:
         fill_tile(problem, group, width, &tile)
-        kernels.short_columns(tile.a, TILE, problem.n, width, value)
+        if (group.count == width and group.even
+                and answered_at_once(problem, &tile.terms, width, group.first.out, group.step_out, out, sign)):
+            return
+        short_answers(problem, &tile.terms, width, value)
     else:
         if problem.mask.data != NULL:
             drop_from_rows(problem, group, tile.b)
@@ -925,6 +928,27 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
     if sign != NULL:
         signs_of(value, group.count, signs)
     store_rows(problem, group, value, signs, out, sign)
+
+
+cdef inline bint answered_at_once(const Problem *problem, const Terms *terms, Py_ssize_t width, Py_ssize_t place,
+                                  Py_ssize_t step, void *out, void *sign) noexcept nogil:
+    # The answers of short columns, written where they belong if the kernel can do it.
+    if sign != NULL or problem.less != NULL or step != 1:
+        return False
+    kernels_of(problem.bits).short_columns(terms.a, terms.a_step, problem.n, width, at(problem, out, place))
+    return True
+
+
+cdef inline void short_answers(const Problem *problem, const Terms *terms, Py_ssize_t width,
+                               double *value) noexcept nogil:
+    cdef float floats[TILE]
+    cdef Py_ssize_t k
+    if problem.bits == 64:
+        kernels_64.short_columns(terms.a, terms.a_step, problem.n, width, value)
+        return
+    kernels_32.short_columns(terms.a, terms.a_step, problem.n, width, floats)
+    for k in range(width):
+        value[k] = floats[k]
 
 
 cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
@@ -1022,7 +1046,9 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept no
         if problem.mask.data != NULL:
             kernels_of(problem.bits).drop(&terms, problem.n, width, tile, TILE)
             terms = plain_terms(tile, TILE)
-        kernels_of(problem.bits).short_columns(terms.a, terms.a_step, problem.n, width, value)
+        if answered_at_once(problem, &terms, width, row.out, problem.inner_out, out, sign):
+            return
+        short_answers(problem, &terms, width, value)
         signs_of(value, width, signs)
         store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
         return

@@ -124,6 +124,32 @@ def below_set(name, kind, reach, degree):
     show(name, kind, tail)
 
 
+def next_inverse(c, kind, bits, digits):
+    """A number next to 1 / c whose logarithm is right to 2^-digits in `bits` bits after the point."""
+    near = mp.mpf(rounders()[kind](1 / c))
+    # Neighbours' logarithms lie at all but equal distances, of which those of double may miss what is looked for.
+    ulps = {"float": 1, "double": 4099}[kind]
+    step = ulps * mp.mpf(2) ** (int(mp.floor(mp.log(near, 2))) - {"float": 23, "double": 52}[kind]) / near
+    log, first = (int(mp.ldexp(x, 128)) for x in (mp.log(near), step))
+    unit, close = 1 << 128 - bits, 1 << 128 - digits
+    for k in range(1 << 22):
+        d = first * ((k + 1) // 2) * (-1 if k % 2 else 1)
+        if (log + d - (d**2 >> 129) + d**3 // (3 << 256) + close) % unit < 2 * close:
+            return mp.mpf(rounders()[kind](near * (1 + mp.ldexp(d, -128))))
+
+
+def show_inverses(name, kind, bits, digits):
+    # The bias of exponents, so that bits of 2^e and above may be taken from the number and ln 2 need not know of it.
+    bias = {"float": 127, "double": 1023}[kind]
+    high = leading_bits(LN2, {"float": 14, "double": 38}[kind])
+    inverses = [
+        next_inverse(mp.mpf(24 + j) / 32 if j < 8 else mp.mpf(8 + j) / 16, kind, bits, digits) for j in range(16)
+    ]
+    logs = [mp.ldexp(mp.nint(mp.ldexp(-mp.log(x), bits)), -bits) for x in inverses]
+    show(name, kind, [float(mp.ldexp(x, bias)) for x in inverses])
+    show(f"{name}_LOG", kind, [float(x - bias * high) for x in logs])
+
+
 def show_powers(name, kind, table, copies=1):
     powers = [mp.mpf(2) ** (mp.mpf(j) / table) for j in range(table)] * copies
     rounded = [rounders()[kind](power) for power in powers]
@@ -153,6 +179,8 @@ def main():
         suffix = "f" if kind == "float" else ""
         print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
         print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
+        spare = {"float": 17, "double": 42}[kind]    # a bias of 127 (1023) times it is exact too
+        print(f"#define LN2_LOW_SHORT_{kind.upper()} {float(leading_bits(LN2 - high, spare)).hex()}{suffix}")
     print("/* float(ln 2) / ln 2 - 1 */")
     print(f"#define LN2_EXCESS {float(mp.mpf(to_float(LN2)) / LN2 - 1).hex()}")
     exp_set("EXP_FLOAT", "float", LN2 / 2, 4)
@@ -181,16 +209,10 @@ def main():
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
     below_set("LOG_BELOW", "double", mp.mpf(1) / 32, 7)
     below_set("LOG_BELOW_FLOAT", "float", mp.mpf(1) / 32, 3)
-    print(
-        "\n/* 1 / c rounded and the logarithm of its reciprocal in two parts, c = (24 + j) / 32 for j < 8, then (8 + j) / 16 */"
-    )
-    for kind, prefix in (("double", ""), ("float", "FLOAT_")):
-        rounded = rounders()[kind]
-        inverses = [rounded(mp.mpf(32) / (24 + j) if j < 8 else mp.mpf(16) / (8 + j)) for j in range(16)]
-        logs = [-mp.log(mp.mpf(x)) for x in inverses]
-        show(f"{prefix}INVERSES", kind, inverses)
-        show(f"{prefix}INVERSES_LOG", kind, [rounded(x) for x in logs])
-        show(f"{prefix}INVERSES_LOG_LOW", kind, [rounded(x - mp.mpf(rounded(x))) for x in logs])
+    print("\n/* i next to 1 / c, c = (24 + j) / 32 for j < 8, then (8 + j) / 16, times 2^127 (double 2^1023), and -log(i) less as")
+    print(" * many ln 2 (LN2_HIGH), of which 17 (double 42) bits after the point are all but nothing off */")
+    show_inverses("INVERSES", "double", 42, 60)
+    show_inverses("FLOAT_INVERSES", "float", 17, 31)
     print(
         "\n/* 2^(j / 16), j = 0 .. 15, and what rounding took from it: LOW of the whole, REST of 1;\n * BARE: its bits less j / 16 of an exponent */"
     )

@@ -797,7 +797,7 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
 cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) noexcept nogil:
     # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
     cdef Powers powers = powers_of_two()
-    cdef vec t, q, k, z, y, scale, total, error
+    cdef vec t, q, k, z, y, scale, total, error, nothing = splat(0)
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
@@ -811,8 +811,8 @@ cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) 
     low = ((y - total) + low) * scale
     vtwo_sum(splat(1), total * scale, &y, &error)
     low = error + low
-    if REAL_BITS == 32 and REGISTER_LOOKUP:
-        y = log_float(y, low, splat(0), &low)
+    if REAL_BITS == 32 and has_logs_near():
+        logs_near(&y, &low, &nothing, 1)
         whole.first = y + low
         whole.second = (y - whole.first) + low
     else:

@@ -217,9 +217,9 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
 # --- a first look at short rows -----------------------------------------------------------------------------
 #
 # Where exponentials come from a register table, as those of softmax do: t (1 + q), added in two parts, of which
-# the first has no error.  That leaves 2^-28 (double 2^-56) in the logarithm, less than half an ulp of an answer
-# of 1/4.  Only answers nearer to zero, and rows with what is infinite or NaN, are looked at with more care.
-# No term is scaled: a peak beyond e^48 (double e^512) is subtracted from its row, which costs nothing that an
+# the first has no error.  That leaves 2^-27 (double 2^-56) in the logarithm, a quarter of an ulp of an answer of
+# 1/4 (a half of 1/8).  Only answers nearer to zero, and rows with what is infinite or NaN, are looked at with more care.
+# No term is scaled: a peak beyond e^64 (double e^512) is subtracted from its row, which costs nothing that an
 # answer of that size could show.
 #
 # Order of the sums: element k at position k mod 4, the four joined by halving.
@@ -257,30 +257,51 @@ cdef inline void first_parts(const vec *x, int count, vec grid, vec *high, vec *
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
-    # The grid of sums whose terms count from the power of two next to exp(peak).
-    return power_of_whole(nearest_whole(peak * splat(<real> 1.4426950408889634))) * sum_grid()
+    # As sum_grid(), of which the leading bit serves as well, for terms that count from the power of two next to exp(peak).
+    return raised_power(peak * splat(<real> 1.4426950408889634), 9 if REAL_BITS == 32 else 8)
+
+
+cdef inline real nearest_far() noexcept nogil:
+    # The least peak that is subtracted from its row.
+    return 64 if REAL_BITS == 32 else 512
 
 
 cdef inline vec first_shift(vec peak) noexcept nogil:
-    return pick(magnitude(peak) < splat(<real> (48.0 if REAL_BITS == 32 else 512.0)), splat(0), peak)
+    return pick(magnitude(peak) < splat(nearest_far()), splat(0), peak)
 
 
-cdef inline ivec first_answer(vec high, vec low, vec peak, vec shift, double *value) noexcept nogil:
-    # Answers of a vector of rows, and which of them may stay.
+cdef inline void first_answers(vec *high, vec *low, const vec *peak, const vec *shift, bint far, int count,
+                               vec *answer) noexcept nogil:
+    # Answers of `count` vectors of rows; `shift` matters where any is `far`.
+    cdef vec excess[GROUP_BOUND]
+    cdef vec sum
     cdef dvec result
-    cdef vec sum = high + low, answer
-    low = (high - sum) + low
-    if REAL_BITS == 64:
-        if REGISTER_TABLE:
-            result = log_near(half(sum, 0), half(low, 0), half(shift, 0))
+    cdef int s
+    for s in range(count):
+        sum = high[s] + low[s]
+        low[s] = (high[s] - sum) + low[s]
+        high[s] = sum
+        # ln2 / float(ln2) - 1, for most of the sum lies next to the peak.
+        excess[s] = (peak[s] - shift[s] if far else peak[s]) * splat(<real> LN2_EXCESS) if REAL_BITS == 32 else splat(0)
+    if has_logs_near():
+        logs_near(high, low, excess, count)
+    for s in range(count):
+        if has_logs_near():
+            answer[s] = high[s] + low[s]
         else:
-            result = log_pair(half(sum, 0), half(low, 0), half(shift, 0))
-        answer = joined(result, result)
-    else:    # ln2 / float(ln2) - 1, for most of the sum lies next to the peak
-        sum = log_float(sum, low, (peak - shift) * splat(<real> LN2_EXCESS), &low)
-        answer = shift + (sum + low)
-    to_doubles(answer, value)
-    return magnitude(answer) >= splat(<real> 0.25)
+            result = log_pair(half(high[s], 0), half(low[s], 0), dsplat(0))
+            answer[s] = joined(result, result)
+        if far:
+            answer[s] = shift[s] + answer[s]
+
+
+cdef inline real least_far() noexcept nogil:
+    # The least answer of a first look that is as right as it should be.
+    return 0.25 if REAL_BITS == 32 else 0.125
+
+
+cdef inline ivec may_stay(vec answer) noexcept nogil:
+    return magnitude(answer) >= splat(least_far())
 
 
 cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint far, vec shift, vec grid,
@@ -313,57 +334,89 @@ cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint 
     low[0] = (lows[0] + lows[1]) + (lows[2] + lows[3])
 
 
-cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
-                            double *value) noexcept nogil:
+cdef inline void first_sums(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, bint far,
+                            const vec *peaks, const vec *shifts, vec *answers) noexcept nogil:
     # All sums first, then all logarithms, as in short_panel.
     cdef vec highs[TILE]
     cdef vec lows[TILE]
+    cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        first_sum(a + column_of(v, LANES, width), a_step, n, far, shifts[v],
+                  first_grid(peaks[v] - shifts[v] if far else peaks[v]), highs + v, lows + v)
+    v = 0
+    while v < vectors:
+        if v + 4 <= vectors:
+            first_answers(highs + v, lows + v, peaks + v, shifts + v, far, 4, answers + v)
+            v += 4
+        else:
+            first_answers(highs + v, lows + v, peaks + v, shifts + v, far, 1, answers + v)
+            v += 1
+
+
+cdef void look_carefully(const real *a, Py_ssize_t a_step, Py_ssize_t n, vec answer, real *value) noexcept nogil:
+    # At those of a vector's columns that lie near zero: most often one.
+    cdef double again[LANES_BOUND]
+    cdef Py_ssize_t first = 0, k
+    cdef bint any_near
+    while first < LANES:
+        any_near = False
+        for k in range(first, first + DLANES):
+            any_near = any_near or not fabs(lane(answer, k)) >= least_far()
+        if any_near:
+            careful_columns(a + first, a_step, n, DLANES, again)
+            for k in range(DLANES):
+                if not fabs(lane(answer, first + k)) >= least_far():
+                    value[first + k] = <real> again[k]
+        first += DLANES
+
+
+cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                            real *value) noexcept nogil:
     cdef vec peaks[TILE]
     cdef vec shifts[TILE]
-    cdef double again[SPREAD]
-    cdef real stays[LANES_BOUND]
+    cdef vec answers[TILE]
     cdef Terms terms = plain_terms(a, a_step)
-    cdef vec beside
-    cdef ivec fine[TILE]
-    cdef ivec all_fine = splat(0) == splat(0), all_near = all_fine
-    cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    cdef vec beside, beyond = splat(0)
+    cdef ivec all_fine = beyond == beyond
+    cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         peak_of_vector(&terms, n, column_of(v, LANES, width), True, True, peaks + v, &beside)
-        shifts[v] = first_shift(peaks[v])
-        all_near = all_near & (shifts[v] == splat(0))
-    if all_set(all_near):    # one question for all: its answer is waited for
-        for v in range(vectors):
-            first_sum(a + column_of(v, LANES, width), a_step, n, False, splat(0), first_grid(peaks[v]), highs + v,
-                      lows + v)
+        # Below 2 an exponent's highest bit is 0: one question for all, as its answer is waited for.
+        beyond = either_bits(beyond, peaks[v] * splat(2 / nearest_far()))
+    if all_set(magnitude(beyond) < splat(2)):
+        first_sums(a, a_step, n, width, False, peaks, peaks, answers)
     else:
         for v in range(vectors):
-            first_sum(a + column_of(v, LANES, width), a_step, n, True, shifts[v], first_grid(peaks[v] - shifts[v]),
-                      highs + v, lows + v)
+            shifts[v] = first_shift(peaks[v])
+        first_sums(a, a_step, n, width, True, peaks, shifts, answers)
     for v in range(vectors):
-        fine[v] = first_answer(highs[v], lows[v], peaks[v], shifts[v], value + column_of(v, LANES, width))
-        all_fine = all_fine & fine[v]
+        store(value + column_of(v, LANES, width), answers[v])
+        all_fine = all_fine & may_stay(answers[v])
     if all_set(all_fine):
         return
     for v in range(vectors):
-        if not all_set(fine[v]):
+        if not all_set(may_stay(answers[v])):
             j = column_of(v, LANES, width)
-            careful_columns(a + j, a_step, n, LANES, again)
-            store(stays, pick(fine[v], splat(1), splat(0)))
-            for row in range(LANES):
-                if stays[row] == 0:
-                    value[j + row] = again[row]
+            look_carefully(a + j, a_step, n, answers[v], value + j)
 
 
-cdef void short_columns(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
-                        double *value) noexcept nogil:
+cdef void short_columns(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                        void *out) noexcept nogil:
+    cdef const real *a = <const real *> start
+    cdef real *value = <real *> out
+    cdef double careful[TILE]
+    cdef Py_ssize_t v, j
     if not has_first_look(n):
-        careful_columns(<const real *> a, a_step, n, width, value)
+        careful_columns(a, a_step, n, width, careful)
+        for v in range((width + LANES - 1) // LANES):
+            j = column_of(v, LANES, width)
+            store(value + j, joined(dload(careful + j), dload(careful + j + (HALVES - 1) * DLANES)))
     elif n == 4:
-        first_look(<const real *> a, a_step, 4, width, value)
+        first_look(a, a_step, 4, width, value)
     elif n == 8:
-        first_look(<const real *> a, a_step, 8, width, value)
+        first_look(a, a_step, 8, width, value)
     else:
-        first_look(<const real *> a, a_step, n, width, value)
+        first_look(a, a_step, n, width, value)
 
 
 cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:
@@ -385,9 +438,7 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     cdef real padded[SHORT_ROW + SPREAD]
     cdef real highs[SHORT_ROW + SPREAD]
     cdef real lows[SHORT_ROW + SPREAD]
-    cdef double value[SPREAD]
-    cdef vec peak = splat(<real> -INFINITY), shift, grid, x, high, low
-    cdef ivec fine
+    cdef vec peak = splat(<real> -INFINITY), shift, grid, x, high, low, answer
     cdef Py_ssize_t i = 0
     if not has_first_look(n):
         return careful_row(a, n)
@@ -407,5 +458,7 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
         i += LANES
     for i in range(n, (n + 3) // 4 * 4):
         highs[i] = lows[i] = 0
-    fine = first_answer(splat(in_order(highs, n)), splat(in_order(lows, n)), peak, shift, value)
-    return value[0] if all_set(fine) else careful_row(a, n)
+    high = splat(in_order(highs, n))
+    low = splat(in_order(lows, n))
+    first_answers(&high, &low, &peak, &shift, True, 1, &answer)
+    return lane(answer, 0) if all_set(may_stay(answer)) else careful_row(a, n)

@@ -283,17 +283,17 @@ cdef inline dvec log_reduced(dvec x, dvec *e) noexcept nogil:
 
 cdef inline dvec log_coarse(dvec x, dvec shift) noexcept nogil:
     # shift + log(x) for x > 0 normal, as log_pair without the care for the last bits.
-    # With a register table x = 2^e m, r = m / c - 1 for the c next to m of 16: no division, which takes as
-    # long as ten multiplications.  Next to 1, c is 1 and r exact.
+    # With a register table as logs_near: no division, which takes as long as ten multiplications.
     # bound  2^-41 relative beside the rounding of the sum.
     cdef dvec e, s, z, y, tail, f
     if REGISTER_TABLE:
-        dsplit_near(x, &f, &e, &y)
-        s = f * lookup(INVERSES, y) - dsplat(1)
+        s = x * dinverse_near(x, &y, &e) - dsplat(1)
         z = s * s
         tail = (dsplat(LOG_NEAR[4]) * z + (dsplat(LOG_NEAR[3]) * s + dsplat(LOG_NEAR[2]))) * z + (
             dsplat(LOG_NEAR[1]) * s + dsplat(LOG_NEAR[0]))
-        return shift + ((e * dsplat(0.6931471805599453) + lookup(INVERSES_LOG, y)) + (tail * z + s))
+        f = (e * dsplat(LN2_HIGH_DOUBLE * 2.220446049250313e-16) + lookup(INVERSES_LOG, y)) + (
+            e * dsplat(LN2_LOW_SHORT_DOUBLE * 2.220446049250313e-16) - dsplat(1023 * LN2_LOW_SHORT_DOUBLE))
+        return shift + (f + (tail * z + s))
     f = log_reduced(x, &e)
     s = f / (f + dsplat(2))
     z = s * s
@@ -355,48 +355,35 @@ cdef inline dvec log_pair(dvec high, dvec low, dvec shift) noexcept nogil:
     return total + ((error + more) + tail)
 
 
-cdef inline dvec log_near(dvec high, dvec low, dvec shift) noexcept nogil:
-    # shift + log(high + low) as log_pair has it, where the shift is 0 or so large that the logarithm's last bits
-    # are nothing beside it: only with a register table.
-    #     high = 2^e m;   u = 1 - m / c for the c next to m of 16;   log m = log c - (u + u^2 Q(u))
-    # bound  2^-57 beside the rounding of the sum.
-    cdef dvec m, e, place, inverse, u, z, tail, total, sum, error
-    dsplit_near(high, &m, &e, &place)
-    inverse = lookup(INVERSES, place)
-    u = residual(dsplat(1), m, inverse)
-    low = dunscale(low, e) * inverse
-    z = u * u
-    tail = (((dsplat(LOG_BELOW[6]) * z + dsplat(LOG_BELOW[4])) * z + dsplat(LOG_BELOW[2])) * z
-            + dsplat(LOG_BELOW[0])) + u * (
-                ((dsplat(LOG_BELOW[7]) * z + dsplat(LOG_BELOW[5])) * z + dsplat(LOG_BELOW[3])) * z
-                + dsplat(LOG_BELOW[1]))
-    tail = (low * u + low) - z * tail
-    tail = tail + (e * dsplat(LN2_LOW_DOUBLE) + lookup(INVERSES_LOG_LOW, place))
-    # Each summand is larger than the next, or 0.
-    sum = e * dsplat(LN2_HIGH_DOUBLE)
-    total = sum + lookup(INVERSES_LOG, place)
-    error = (sum - total) + lookup(INVERSES_LOG, place)
-    sum = total - u
-    error = error + ((total - sum) - u)
-    return shift + (sum + (error + tail))
+cdef inline bint has_logs_near() noexcept nogil:
+    return REGISTER_TABLE or (REAL_BITS == 32 and REGISTER_LOOKUP)
 
 
-cdef inline vec log_float(vec high, vec low, vec excess, vec *rest) noexcept nogil:
-    # log_near in float, in two parts: log(high + low) + excess, where the excess is tiny.
-    # bound  2^-28, and 2^-26 of a logarithm next to 0
-    cdef vec m, e, place, inverse, u, tail, total, sum, error
-    split_near(high, &m, &e, &place)
-    inverse = lookup_16(<const real *> FLOAT_INVERSES, place)
-    u = vresidual(splat(1), m, inverse)
-    tail = excess + (e * splat(LN2_LOW_FLOAT) + lookup_16(<const real *> FLOAT_INVERSES_LOG_LOW, place))
-    low = scaled(low, splat(0) - e) * inverse
-    tail = (low * u + low) + tail
-    tail = tail - (u * u) * (((splat(LOG_BELOW_FLOAT[3]) * u + splat(LOG_BELOW_FLOAT[2])) * u
-                              + splat(LOG_BELOW_FLOAT[1])) * u + splat(LOG_BELOW_FLOAT[0]))
-    sum = e * splat(LN2_HIGH_FLOAT)
-    total = sum + lookup_16(<const real *> FLOAT_INVERSES_LOG, place)
-    error = (sum - total) + lookup_16(<const real *> FLOAT_INVERSES_LOG, place)
-    sum = total - u
-    error = error + ((total - sum) - u)
-    rest[0] = error + tail
-    return sum
+cdef inline void logs_near(vec *high, vec *low, const vec *excess, int count) noexcept nogil:
+    # log(high + low) + excess of `count` vectors, in two parts in their place, for high > 0 normal, |low| <= ulp(high)
+    # and a tiny excess: only where a table of 16 is looked up in registers.
+    #     high = 2^e m;   u = 1 - m i for the i next to 1 / m;   log m = -log i - (u + u^2 Q(u))
+    # e ln2 - log i is exact in its leading bits, for so the i were chosen (tools/coefficients.py).
+    # bound  2^-57, float 2^-28, and 2^-26 of a logarithm next to 0
+    cdef const real *coefficients = <const real *> LOG_BELOW if REAL_BITS == 64 else <const real *> LOG_BELOW_FLOAT
+    cdef const real *logarithms = <const real *> INVERSES_LOG if REAL_BITS == 64 else <const real *> FLOAT_INVERSES_LOG
+    cdef real unit = 2.220446049250313e-16 if REAL_BITS == 64 else <real> 1.1920928955078125e-07
+    cdef real ln2_high = LN2_HIGH_DOUBLE if REAL_BITS == 64 else LN2_HIGH_FLOAT
+    cdef real ln2_low = LN2_LOW_SHORT_DOUBLE if REAL_BITS == 64 else LN2_LOW_SHORT_FLOAT    # exactly 0 for e = 0
+    cdef vec u[GROUP_BOUND]
+    cdef vec q[GROUP_BOUND]
+    cdef vec total[GROUP_BOUND]
+    cdef vec tail[GROUP_BOUND]
+    cdef vec inverse, place, e
+    cdef int s
+    for s in range(count):
+        inverse = inverse_near(high[s], &place, &e)
+        u[s] = vresidual(splat(1), high[s], inverse)
+        low[s] = low[s] * inverse
+        total[s] = fused(e, splat(unit * ln2_high), lookup_16(logarithms, place))
+        tail[s] = fused(e, splat(unit * ln2_low), excess[s] - splat((1023 if REAL_BITS == 64 else 127) * ln2_low))
+    horner(coefficients, 7 if REAL_BITS == 64 else 3, u, count, q)
+    for s in range(count):
+        tail[s] = vresidual(fused(low[s], u[s], low[s]) + tail[s], u[s] * u[s], q[s])
+        high[s] = total[s] - u[s]
+        low[s] = ((total[s] - high[s]) - u[s]) + tail[s]

@@ -19,7 +19,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
-    GROUP_BOUND, Powers, double_power, double_tail, float_power, log_coarse, log_float, log_near, log_pair, logs_far,
+    GROUP_BOUND, Powers, double_power, double_tail, float_power, has_logs_near, log_coarse, log_pair, logs_far, logs_near,
     pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
@@ -1137,14 +1137,9 @@ include "_short.pxi"
 
 cdef inline dvec log_of_ordinary(dvec x, dvec exponent) noexcept nogil:
     # log(x) + exponent ln2 for x > 0 normal and not near the end of the range.
-    cdef dvec result
     if REAL_BITS == 32:
         return log_coarse(x, exponent * dsplat(0.6931471805599453))
-    if REGISTER_TABLE:
-        result = log_near(x, dsplat(0), exponent * dsplat(LN2_HIGH_DOUBLE))
-    else:
-        result = log_pair(x, dsplat(0), exponent * dsplat(LN2_HIGH_DOUBLE))
-    return result + exponent * dsplat(LN2_LOW_DOUBLE)
+    return log_pair(x, dsplat(0), exponent * dsplat(LN2_HIGH_DOUBLE)) + exponent * dsplat(LN2_LOW_DOUBLE)
 
 
 cdef inline void log_vector(real *p) noexcept nogil:
@@ -1157,7 +1152,7 @@ cdef inline void log_vector(real *p) noexcept nogil:
     cdef bint some_great = False
     cdef ivec ordinary = (b > zero) & (b < infinity)
     cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
-    cdef ivec large = b > splat(<real> (1e38 if REAL_BITS == 32 else 1e300))
+    cdef ivec large = b > splat(<real> (1e37 if REAL_BITS == 32 else 1e300))
     cdef dvec parts[HALVES_BOUND]
     cdef int which
     if REAL_BITS == 64 and not REGISTER_TABLE:    # sums, mostly, which have a shorter way
@@ -1172,9 +1167,10 @@ cdef inline void log_vector(real *p) noexcept nogil:
     x = pick(large, b * splat(<real> 5.551115123125783e-17), x)
     x = pick(ordinary, x, splat(1))
     exponent = pick(tiny, zero - moved, pick(large, moved, zero))
-    if REAL_BITS == 32 and REGISTER_LOOKUP:
-        result = log_float(x, zero, zero, &rest)
-        result = exponent * splat(<real> 0.6931471805599453) + (result + rest)
+    if has_logs_near():
+        rest = zero
+        logs_near(&x, &rest, &zero, 1)
+        result = (exponent * splat(<real> LN2_HIGH_DOUBLE) + (x + rest)) + exponent * splat(<real> LN2_LOW_DOUBLE)
     else:
         for which in range(HALVES):
             parts[which] = log_of_ordinary(half(x, which), half(exponent, which))

@@ -587,27 +587,11 @@ INLINE int all_set(ivec mask) {
  * instruction does it. */
 #if VECTOR_BYTES == 64
 #define REGISTER_TABLE 1
-/* x = mantissa * 2^exponent with 1.46875 / 2 <= mantissa < 1.46875, for positive normal x, and the place of
- * the number c next to the mantissa in tables of 16: c = (place < 8 ? (24 + place) / 32 : (8 + place) / 16),
- * which is 1 from 1 - 1/64 to 1 + 1/32.  Adding to the bits carries into the exponent just where it should. */
-INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) {
-    divec shifted = dbits_of(x) + (dbits_of(dsplat(0)) + 0x0008800000000000LL);
-    *exponent = (dvec)_mm512_getexp_pd((__m512d)shifted);
-    *mantissa = (dvec)_mm512_scalef_pd((__m512d)x, (__m512d)-*exponent);
-    *place = dfrom_bits(shifted >> 48);
-}
 #if REAL_BITS == 32
-INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { /* the same for float */
-    ivec shifted = bits_of(x) + (bits_of(splat(0)) + 0x00440000);
-    *exponent = (vec)_mm512_getexp_ps((__m512)shifted);
-    *mantissa = (vec)_mm512_scalef_ps((__m512)x, (__m512)-*exponent);
-    *place = from_bits(shifted >> 19);
-}
 INLINE vec lookup_32(const float *table, vec z) { /* the low five bits */
     return (vec)_mm512_permutex2var_ps(_mm512_loadu_ps(table), (__m512i)z, _mm512_loadu_ps(table + 16));
 }
 #else
-INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { dsplit_near(x, mantissa, exponent, place); }
 INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
 INLINE dvec lookup(const double *table, dvec z) {
@@ -615,10 +599,6 @@ INLINE dvec lookup(const double *table, dvec z) {
 }
 #else
 #define REGISTER_TABLE 0
-INLINE void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place) { *mantissa = *exponent = *place = x; }
-#if !(REAL_BITS == 32 && defined(__AVX2__) && VECTOR_BYTES == 32)
-INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) { *mantissa = *exponent = *place = x; }
-#endif
 INLINE dvec lookup(const double *table, dvec z) { return (void)z, dsplat(table[0]); }
 INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
@@ -732,6 +712,10 @@ INLINE vec power_of_whole(vec k) {
     return from_bits((bits_of(k + splat(WHOLE_NUMBERS)) + (2 * ((integer)1 << (REAL_BITS - MANTISSA_BITS - 3)) - 1))
                      << MANTISSA_BITS);
 }
+/* 2^(k + raised) for the whole number k next to x. */
+INLINE vec raised_power(vec x, int raised) {
+    return from_bits(bits_of(x + splat(WHOLE_NUMBERS + (real)(REAL_BITS == 32 ? 127 : 1023) + (real)raised)) << MANTISSA_BITS);
+}
 #if VECTOR_BYTES != 64
 INLINE vec scaled(vec x, vec k) { return x * power_of_whole(k); } /* for whole k, where 2^k and the answer are normal */
 #endif
@@ -743,15 +727,38 @@ INLINE vec lookup_16(const real *table, vec z) {
                                  _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), j),
                                  (__m256)_mm256_slli_epi32(j, 28));
 }
-/* As with a register table, above. */
-INLINE void split_near(vec x, vec *mantissa, vec *exponent, vec *place) {
-    ivec shifted = bits_of(x) + (bits_of(splat(0)) + 0x00440000), whole = (shifted >> 23) - 127;
-    *exponent = (vec)_mm256_cvtepi32_ps((__m256i)whole);
-    *mantissa = from_bits(bits_of(x) - (whole << 23));
-    *place = from_bits(shifted >> 19);
-}
 #else
 INLINE vec lookup_16(const real *table, vec z) { return vlookup(table, z); }
+#endif
+/* For a logarithm of positive normal x = 2^e m, 1.46875 / 2 <= m < 1.46875: i / 2^e for that i of INVERSES which is next
+ * to 1 / m, and its place there (1 where m is between 1 - 1/64 and 1 + 1/32), and e + bias, in units of an exponent's
+ * lowest bit.  Adding to the bits of x carries into the exponent just where it should; i's bits hold the bias once
+ * more, so that those of 2^e can be taken from them: not beyond 2^124. */
+#if REGISTER_TABLE
+INLINE dvec dinverse_near(dvec x, dvec *place, dvec *exponent) {
+    divec shifted = dbits_of(x) + 0x0008800000000000LL, field = shifted & 0x7ff0000000000000LL;
+    *place = dfrom_bits(shifted >> 48);
+    *exponent = (dvec)_mm512_cvtepi64_pd((__m512i)field);
+    return dfrom_bits(dbits_of(lookup(INVERSES, *place)) - field);
+}
+#else
+INLINE dvec dinverse_near(dvec x, dvec *place, dvec *exponent) { return *place = *exponent = x; }
+#endif
+#if REAL_BITS == 64
+INLINE vec inverse_near(vec x, vec *place, vec *exponent) { return dinverse_near(x, place, exponent); }
+#elif REGISTER_LOOKUP
+INLINE vec inverse_near(vec x, vec *place, vec *exponent) {
+    ivec shifted = bits_of(x) + 0x00440000, field = shifted & 0x7f800000;
+    *place = from_bits(shifted >> 19);
+#if VECTOR_BYTES == 64
+    *exponent = (vec)_mm512_cvtepi32_ps((__m512i)field);
+#else
+    *exponent = (vec)_mm256_cvtepi32_ps((__m256i)field);
+#endif
+    return from_bits(bits_of(lookup_16(FLOAT_INVERSES, *place)) - field);
+}
+#else
+INLINE vec inverse_near(vec x, vec *place, vec *exponent) { return *place = *exponent = x; }
 #endif
 /* t 2^floor(k) for z = k + WHOLE_STEPS, if that is a normal number: z's bits, moved up, are the exponent and, below
  * it, j, which t's bits lack (BARE).  scalef would hold up the adders twice as long as this. */

@@ -57,6 +57,7 @@ cdef extern from "simd.h" nogil:
     vec lookup_16(const real *table, vec z)
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
+    vec raised_power(vec x, int raised)
     vec times_power(vec t, vec z)
     real largest(vec x)
     vec rounded_at(vec t, vec k, vec power)
@@ -85,13 +86,13 @@ cdef extern from "simd.h" nogil:
     void split_power(vec x, vec *mantissa, vec *exponent)
     void dsplit_power(dvec x, dvec *mantissa, dvec *exponent)
     void dsplit_middle(dvec x, dvec *mantissa, dvec *exponent)
-    void dsplit_near(dvec x, dvec *mantissa, dvec *exponent, dvec *place)
     dvec residual(dvec c, dvec a, dvec b)
     dvec half(vec x, int which)
     dvec as_float(dvec x)
     vec joined(dvec first, dvec second)
     dvec lookup(const double *table, dvec z)
-    void split_near(vec x, vec *mantissa, vec *exponent, vec *place)
+    dvec dinverse_near(dvec x, dvec *place, dvec *exponent)
+    vec inverse_near(vec x, vec *place, vec *exponent)
     vec lookup_32(const float *table, vec z)
     void prefetch(const void *p)
     vec shifted(vec a, vec b, Py_ssize_t count)
@@ -105,6 +106,8 @@ cdef extern from "coefficients.h" nogil:
     const float LN2_LOW_FLOAT
     const double LN2_HIGH_DOUBLE
     const double LN2_LOW_DOUBLE
+    const float LN2_LOW_SHORT_FLOAT
+    const double LN2_LOW_SHORT_DOUBLE
     const double LN2_EXCESS
     const float EXP_FLOAT[5]
     const double EXP_COARSE_16[3]
@@ -117,14 +120,10 @@ cdef extern from "coefficients.h" nogil:
     const double LOG_PAIR[9]
     const double LOG_FAR[7]
     const double LOG_NEAR[5]
-    const double INVERSES[16]
     const double INVERSES_LOG[16]
-    const double INVERSES_LOG_LOW[16]
     const double LOG_BELOW[8]
     const float LOG_BELOW_FLOAT[4]
-    const float FLOAT_INVERSES[16]
     const float FLOAT_INVERSES_LOG[16]
-    const float FLOAT_INVERSES_LOG_LOW[16]
     const float EXP_FLOAT_32[2]
     const double HALF_STEPS[4]
     const double HALF_STEPS_REST[4]

@@ -75,10 +75,10 @@ cdef struct Kernels:
     # Folds `n` rows of `width` neighbouring columns (lanes <= width <= TILE) into `width` states.
     void (*fold_columns)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
-    # The answers of one row, or of `width` columns, of few plain elements (`is_short`).
+    # The answers, elements themselves, of one row, or of `width` columns, of few plain elements (`is_short`).
     double (*short_row)(const void *a, Py_ssize_t n) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
-                          double *value) noexcept nogil
+                          void *answers) noexcept nogil
     # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
     # of up to eight are read and written.  True if any answer may lack digits: |value| < near under
     # shift 0, or |state| < cancelled * size.
