@@ -765,6 +765,8 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
     cdef Room room
     cdef States states = states_of(&room)
     cdef Care care = care_of(problem)
+    if care == SHORT and problem.plain:
+        first = reduce_dense_rows(problem, first, end, out, sign)
     while first < end:
         find_group(problem, first, min(TILE, end - first), &group)
         if care == SHORT and problem.bare:
@@ -779,6 +781,18 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
             else:
                 near[0] = finish_rows(problem, &group, care, &states, out, sign)
         first += group.count
+
+
+cdef inline Py_ssize_t reduce_dense_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end, void *out,
+                                         void *sign) noexcept nogil:
+    # Short rows without gaps, as many as have a kernel of their own: where the others begin.
+    cdef const Axes *axes = &problem.kept
+    cdef Row row
+    if (axes.count != 1 or axes.out[0] != 1 or axes.a[0] != problem.n * (problem.bits // 8) or sign != NULL
+            or problem.less != NULL or not along_memory(problem, &problem.a, problem.reduced.a)):
+        return first
+    row = row_at(problem, first)
+    return first + kernels_of(problem.bits).short_rows(row.a, problem.n, end - first, at(problem, out, row.out))
 
 
 cdef inline bint are_dense(const Problem *problem, const Group *group) noexcept nogil:

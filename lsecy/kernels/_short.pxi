@@ -224,6 +224,10 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
 #
 # Order of the sums: element k at position k mod 4, the four joined by halving.
 
+cdef enum:
+    ALONGSIDE = 4    # vectors whose logarithms are taken side by side: a chain of 25 operations each
+
+
 cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
     # Too many answers of two elements are near zero.
     return REGISTER_LOOKUP and n > 2
@@ -345,9 +349,9 @@ cdef inline void first_sums(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
                   first_grid(peaks[v] - shifts[v] if far else peaks[v]), highs + v, lows + v)
     v = 0
     while v < vectors:
-        if v + 4 <= vectors:
-            first_answers(highs + v, lows + v, peaks + v, shifts + v, far, 4, answers + v)
-            v += 4
+        if v + ALONGSIDE <= vectors:
+            first_answers(highs + v, lows + v, peaks + v, shifts + v, far, ALONGSIDE, answers + v)
+            v += ALONGSIDE
         else:
             first_answers(highs + v, lows + v, peaks + v, shifts + v, far, 1, answers + v)
             v += 1
@@ -419,6 +423,74 @@ cdef void short_columns(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_s
         first_look(a, a_step, n, width, value)
 
 
+cdef inline void dense_rows(const real *a, Py_ssize_t n, Py_ssize_t m, Py_ssize_t count, real *value) noexcept nogil:
+    # Rows without gaps, ALONGSIDE vectors of them at a time: their elements need not pass through memory to become
+    # columns.  The sums and answers of `first_look`.
+    cdef vec x[SHORT_ROW + LANES_BOUND]
+    cdef vec peaks[ALONGSIDE]
+    cdef vec highs[ALONGSIDE]
+    cdef vec lows[ALONGSIDE]
+    cdef vec answers[ALONGSIDE]
+    cdef vec beyond
+    cdef ivec all_fine
+    cdef Py_ssize_t first = 0, i
+    cdef int v
+    while first < count:
+        beyond = splat(0)
+        all_fine = beyond == beyond
+        for v in range(ALONGSIDE):
+            load_columns(a + (first + v * LANES) * n, n, m, x)
+            peaks[v] = x[0]
+            for i in range(1, n):
+                peaks[v] = at_least(x[i], peaks[v])
+            beyond = either_bits(beyond, peaks[v] * splat(2 / nearest_far()))
+            first_sum(<const real *> x, LANES, n, False, splat(0), first_grid(peaks[v]), highs + v, lows + v)
+        first_answers(highs, lows, peaks, peaks, False, ALONGSIDE, answers)
+        for v in range(ALONGSIDE):
+            store(value + first + v * LANES, answers[v])
+            all_fine = all_fine & may_stay(answers[v])
+        if not (all_set(all_fine) and all_set(magnitude(beyond) < splat(2))):
+            for v in range(ALONGSIDE):
+                look_again(a + (first + v * LANES) * n, n, m, answers[v], value + first + v * LANES)
+        first += ALONGSIDE * LANES
+
+
+cdef inline void look_again(const real *a, Py_ssize_t n, Py_ssize_t m, vec answer, real *value) noexcept nogil:
+    # At LANES of dense_rows, if any needs it.
+    cdef vec x[SHORT_ROW + LANES_BOUND]
+    cdef const real *columns = <const real *> x
+    cdef vec beyond = splat(0)
+    cdef Py_ssize_t i
+    load_columns(a, n, m, x)
+    for i in range(n):
+        beyond = either_bits(beyond, x[i] * splat(2 / nearest_far()))
+    if not all_set(magnitude(beyond) < splat(2)):    # perhaps only what lies below the peak: no matter
+        first_look(columns, LANES, n, LANES, value)
+    elif not all_set(may_stay(answer)):
+        look_carefully(columns, LANES, n, answer, value)
+
+
+cdef Py_ssize_t short_rows(const void *start, Py_ssize_t n, Py_ssize_t count, void *out) noexcept nogil:
+    cdef const real *a = <const real *> start
+    cdef real *value = <real *> out
+    if not has_first_look(n):
+        return 0
+    if n % LANES and n & (n - 1):
+        count -= LANES // n + 1    # beyond the others' ends is read
+    count -= count % (ALONGSIDE * LANES)
+    if n == 3 and PERMUTES:
+        dense_rows(a, 3, 4, count, value)
+    elif n == 4:
+        dense_rows(a, 4, 4, count, value)
+    elif n == 8:
+        dense_rows(a, 8, 8 if LANES >= 8 else 0, count, value)
+    elif n == 16:
+        dense_rows(a, 16, 16 if LANES >= 16 else 0, count, value)
+    else:
+        dense_rows(a, n, 0, count, value)
+    return max(0, count)
+
+
 cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:
     # The sum as `first_sum` has it, of parts that are followed by zeros.
     cdef real totals[4]
@@ -441,7 +513,7 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     cdef vec peak = splat(<real> -INFINITY), shift, grid, x, high, low, answer
     cdef Py_ssize_t i = 0
     if not has_first_look(n):
-        return careful_row(a, n)
+        return <real> careful_row(a, n)
     pad(a, n, (n + SPREAD - 1) // SPREAD * SPREAD, <real> -INFINITY, padded)
     while i < n:
         peak = at_least(load(padded + i), peak)
@@ -461,4 +533,4 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     high = splat(in_order(highs, n))
     low = splat(in_order(lows, n))
     first_answers(&high, &low, &peak, &shift, True, 1, &answer)
-    return lane(answer, 0) if all_set(may_stay(answer)) else careful_row(a, n)
+    return lane(answer, 0) if all_set(may_stay(answer)) else <real> careful_row(a, n)

@@ -1440,15 +1440,32 @@ cdef inline void unshuffle(vec *x, Py_ssize_t m) noexcept nogil:
             x[i] = y[i]
 
 
+cdef inline void load_columns(const real *rows, Py_ssize_t n, Py_ssize_t m, vec *x) noexcept nogil:
+    # The columns of LANES rows of n elements without gaps, as many as a constant power of two m of n to LANES, or all
+    # for m = 0.  Up to LANES elements behind the last are read, and as many vectors behind the last written.
+    cdef Py_ssize_t column = 0, i
+    cdef ivec places = row_places(n, m)
+    if m:
+        for i in range(m):
+            prefetch(rows + LANES // m * n * i + AHEAD)
+            x[i] = load(rows + LANES // m * n * i)
+            if n != m:
+                x[i] = permuted(x[i], places)
+        unshuffle(x, m)
+        return
+    while column < n:
+        for i in range(LANES):
+            prefetch(rows + column + i * n + AHEAD)
+            x[column + i] = load(rows + column + i * n)
+        unshuffle(x + column, LANES)
+        column += LANES
+
+
 cdef inline void transpose_dense(const real *rows, Py_ssize_t m, Py_ssize_t count, real *tile) noexcept nogil:
-    # Rows of m elements without gaps, LANES rows at a time; m a constant power of two.
     cdef vec x[LANES_BOUND]
     cdef Py_ssize_t first = 0, i
     while first < count:
-        for i in range(m):
-            prefetch(rows + first * m + i * LANES + AHEAD)
-            x[i] = load(rows + first * m + i * LANES)
-        unshuffle(x, m)
+        load_columns(rows + first * m, m, m, x)
         for i in range(m):
             store(tile + i * TILE + first, x[i])
         first += LANES
@@ -1561,6 +1578,7 @@ kernels.fold_row = fold_row
 kernels.fold_rows = fold_rows
 kernels.fold_columns = fold_columns
 kernels.short_row = short_row
+kernels.short_rows = short_rows
 kernels.short_columns = short_columns
 kernels.finish = finish
 kernels.peak = peak

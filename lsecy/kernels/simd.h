@@ -806,6 +806,31 @@ INLINE vec shifted(vec a, vec b, ptrdiff_t count) {
 INLINE vec shifted(vec a, vec b, ptrdiff_t count) { return (void)b, (void)count, a; }
 #endif
 
+/* Neighbouring rows of n elements, moved apart to one in each m >= n lanes: where one instruction does it. */
+#if VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && defined(__AVX2__) && REAL_BITS == 32)
+#define PERMUTES 1
+INLINE ivec row_places(ptrdiff_t n, ptrdiff_t m) {
+    integer places[LANES];
+    for (int k = 0; k < LANES; k++) places[k] = m ? (integer)(k / m * n + k % m) & (LANES - 1) : 0;
+    ivec r;
+    memcpy(&r, places, sizeof r);
+    return r;
+}
+INLINE vec permuted(vec x, ivec places) {
+#if VECTOR_BYTES == 32
+    return (vec)_mm256_permutevar8x32_ps((__m256)x, (__m256i)places);
+#elif REAL_BITS == 64
+    return (vec)_mm512_permutexvar_pd((__m512i)places, (__m512d)x);
+#else
+    return (vec)_mm512_permutexvar_ps((__m512i)places, (__m512)x);
+#endif
+}
+#else
+#define PERMUTES 0
+INLINE ivec row_places(ptrdiff_t n, ptrdiff_t m) { return (void)n, (void)m, bits_of(splat(0)); }
+INLINE vec permuted(vec x, ivec places) { return (void)places, x; }
+#endif
+
 /* Splits the elements of two neighbouring vectors into those of even and those of odd index. */
 #if LANES > 1
 #if LANES == 16

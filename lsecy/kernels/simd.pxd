@@ -21,6 +21,7 @@ cdef extern from "simd.h" nogil:
         GROUP
         PAIRED
         SHIFTS
+        PERMUTES
     vec splat(real x)
     dvec dsplat(double x)
     real lane(vec x, Py_ssize_t k)
@@ -96,6 +97,8 @@ cdef extern from "simd.h" nogil:
     vec lookup_32(const float *table, vec z)
     void prefetch(const void *p)
     vec shifted(vec a, vec b, Py_ssize_t count)
+    ivec row_places(Py_ssize_t n, Py_ssize_t m)
+    vec permuted(vec x, ivec places)
     vec evens(vec a, vec b)
     vec odds(vec a, vec b)
     vec firsts(vec a, vec b)

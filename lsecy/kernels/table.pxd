@@ -75,8 +75,10 @@ cdef struct Kernels:
     # Folds `n` rows of `width` neighbouring columns (lanes <= width <= TILE) into `width` states.
     void (*fold_columns)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
-    # The answers, elements themselves, of one row, or of `width` columns, of few plain elements (`is_short`).
+    # The answers, elements themselves, of few plain elements (`is_short`): of one row, of as many of `count` rows
+    # without gaps as are easily seen to (how many), or of `width` columns.
     double (*short_row)(const void *a, Py_ssize_t n) noexcept nogil
+    Py_ssize_t (*short_rows)(const void *a, Py_ssize_t n, Py_ssize_t count, void *answers) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           void *answers) noexcept nogil
     # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
