@@ -1,4 +1,4 @@
-"""A call needs no memory that grows with its input."""
+"""A call needs no memory that grows with its input, and touches none beyond it."""
 
 import os
 import subprocess
@@ -6,6 +6,8 @@ import sys
 import textwrap
 
 import pytest
+
+from lsecy import _config
 
 BUILD = {
     "one row": "a = np.empty(8_000_000); options = {}",
@@ -53,6 +55,34 @@ SCRIPT = """
     print(peak() - before - result.nbytes)
 """
 
+# Arrays that end where a page begins which nobody may read or write.
+EDGE = """
+    import ctypes, mmap
+    import numpy as np, lsecy
+
+    pages = mmap.mmap(-1, 64 * mmap.PAGESIZE)
+    memory = np.frombuffer(pages, np.uint8)
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    end = memory.nbytes - mmap.PAGESIZE
+    assert protect(ctypes.c_void_p(memory.ctypes.data + end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    for dtype in (np.float32, np.float64):
+        for n in [*range(1, 22), 31, 32, 33, 50, 63, 64, 65, 100, 129, 1000]:
+            for count in (1, 5, 64, 130):
+                a = np.random.default_rng(0).normal(size=(count, n)).astype(dtype)
+                if a.nbytes > end:
+                    continue
+                edge = memory[end - a.nbytes : end].view(dtype)
+                for function in (lsecy.logsumexp, lsecy.softmax, lsecy.log_softmax):
+                    for axis in (0, 1):
+                        edge[...] = a.ravel()
+                        last = edge.reshape(a.shape)
+                        expected = function(a, axis=axis)
+                        assert function(last, axis=axis).tobytes() == expected.tobytes()
+                        if function is not lsecy.logsumexp:
+                            function(last, axis=axis, out=last)
+                            assert last.tobytes() == expected.tobytes()
+"""
+
 if os.name == "posix":
 
     @pytest.mark.parametrize("case", BUILD)
@@ -91,3 +121,15 @@ if os.name == "posix":
         )
         assert result.returncode == 0, result.stderr
         assert int(result.stdout) < 1_000_000
+
+    @pytest.mark.parametrize("isa", _config.available_isas())
+    def test_nothing_is_touched_beyond_the_end_of_an_array(tmp_path, isa):
+        result = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(EDGE)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "LSECY_ISA": isa},
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stderr
