@@ -1,5 +1,6 @@
 """Fixtures: every instruction set that this machine can run, both dtypes, fixed seeds."""
 
+import os
 import warnings
 import zlib
 
@@ -7,8 +8,12 @@ import hypothesis
 import numpy as np
 import pytest
 
-import lsecy
-from lsecy import _config
+# Two processes share the machine: a thread that waits should not hold the core that the other needs.
+# OpenMP reads this once; what the tests start themselves has the policy that users have.
+with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("OMP_WAIT_POLICY", os.environ.get("OMP_WAIT_POLICY", "passive"))
+    import lsecy
+    from lsecy import _config
 
 warnings.simplefilter("error")  # for all tests
 

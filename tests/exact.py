@@ -12,7 +12,7 @@ import itertools
 import math
 from collections import defaultdict
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import NamedTuple
 
 import mpmath
@@ -21,6 +21,26 @@ from mpmath import mp, mpf
 
 INF, NAN = math.inf, math.nan
 WIDE_LONG_DOUBLE = np.finfo(np.longdouble).nmant >= 63
+
+
+def remembered(function):
+    """Keep the results for arrays of few elements: every instruction set asks for the same."""
+    kept = {}
+
+    @wraps(function)
+    def wrapper(*arguments, **options):
+        key = [options.get(name) for name in sorted(options)]
+        key = tuple(
+            (x.dtype.str, x.shape, x.tobytes()) if isinstance(x, np.ndarray) else x
+            for x in (*arguments, *sorted(options), *key)
+        )
+        if key not in kept:
+            if len(kept) > 20_000:
+                kept.clear()
+            kept[key] = function(*arguments, **options)
+        return kept[key]
+
+    return wrapper
 
 
 class Exact(NamedTuple):
@@ -35,10 +55,11 @@ NOTHING = Exact(mpf("-inf"), 0.0)
 UNDEFINED = Exact(mpf("nan"), NAN)
 
 
+@remembered
 def logsumexp(a, b=None):
     """Return the `Exact` log(sum(b * exp(a))) over all elements of `a`."""
     a, b = _row(a, b)
-    if a.size > 300 and WIDE_LONG_DOUBLE and np.isfinite(a).any() and not _is_special(a, b):
+    if a.size > 40 and WIDE_LONG_DOUBLE and np.isfinite(a).any() and not _is_special(a, b):
         return _long_row(a, b)
     return contract(a.astype(float).tolist(), b.astype(float).tolist())
 
@@ -50,6 +71,7 @@ def logmeanexp(a, b=None):
     return _quotient(logsumexp(a, b), _finite(((0.0, count),)) if count else NOTHING)
 
 
+@remembered
 def shares(a, b=None, where=None, logb=None, scale=1.0):
     """Return (softmax, log_softmax, cancellation) of a row without NaN and positive infinities.
 
@@ -279,6 +301,7 @@ def _mpf(number):
     return mpf(number.numerator) / mpf(number.denominator) if isinstance(number, Fraction) else mpf(number)
 
 
+@remembered
 def running(a, b=None, digits=60):
     """Return the `Exact` results of all running sums of a row without NaN and positive infinities.
 
