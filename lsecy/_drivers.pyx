@@ -458,6 +458,14 @@ cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
             terms.kept = buffers.mask
 
 
+cdef inline void drop_masked(const Problem *problem, Py_ssize_t count, Buffers *buffers, Terms *terms) noexcept nogil:
+    # What a mask leaves out is as good as -inf where there are neither weights nor a scale, and rows of plain elements
+    # are the fastest.
+    if problem.bare and terms.kept != NULL:
+        kernels_of(problem.bits).drop(terms, 1, count, buffers.a, 0)
+        terms[0] = plain_terms(buffers.a, 0)
+
+
 cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
                       Terms *terms) noexcept nogil:
     # Rows start .. start + count of a panel of columns.
@@ -491,6 +499,7 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     cdef bint along
     if alone:
         row_terms(problem, row, start, count, buffers, &terms)
+        drop_masked(problem, count, buffers, &terms)
         width = 0
     else:
         panel_terms(problem, row, start, count, buffers, &terms)
@@ -1504,6 +1513,7 @@ cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map m
         return kernels.map_block(&terms, problem.n, width, map, is_short(problem.n, problem.bits), target,
                                  out_step(problem))
     row_terms(problem, row, 0, problem.n, &buffers, &terms)
+    drop_masked(problem, problem.n, &buffers, &terms)
     if out_along(problem):
         terms.bypass = bypasses(problem)
         return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)

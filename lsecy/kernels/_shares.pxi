@@ -53,6 +53,11 @@ cdef inline vec scale_back() noexcept nogil:
     return splat(<real> (8.673617379884035e-19 if REAL_BITS == 32 else 7.006492321624085e-46))    # 2^-60, 2^-150
 
 
+cdef inline vec least_kept(vec first) noexcept nogil:
+    # Terms below this end as 0 after their product with `first` and scale_back: 2^-91 (double 2^-926) / first.
+    return splat(<real> (4.0389678347315804e-28 if REAL_BITS == 32 else 1.7628851336804977e-279)) / first
+
+
 cdef inline vec below_power(bint roomy) noexcept nogil:
     # How far below power ln2 the bottom lies: 86 (double 707) below the peak, with room 110 (double 760).
     if roomy:
@@ -998,7 +1003,7 @@ cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole,
     cdef vec t, q, k, z
     cdef vec d = difference(x, base, not exact, far, &lost)
     table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
-    return rounded_at(product(t, q, whole.first, whole.second), k, whole.power)
+    return rounded_from(base.bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
 
 
 cdef inline vec smallest() noexcept nogil:
@@ -1027,8 +1032,9 @@ cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whol
     cdef vec z[GROUP_BOUND]
     cdef ivec fine = splat(0) == splat(0)
     cdef int s
+    # What is not fine by any means need not be subnormal.
     for s in range(count):
-        y[s] = at_least(x[s], base.bottom)
+        y[s] = at_least(x[s], base.bottom + splat(<real> (16.0 if REAL_BITS == 32 else 41.0)))
     table_powers(y, y, count, True, base.steps, True, &powers, t, q, k, z)
     for s in range(count):
         y[s] = product(t[s], q[s], first, whole.second)
@@ -1079,17 +1085,14 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
 
 
 cdef inline vec quick_log(vec x, vec lost, const Less *less, bint exact, int sign) noexcept nogil:
+    # one_log where it is known which of x and a is larger: three operations tell what x - a loses (Dekker 1971).
     cdef vec d = x - less.a
     cdef vec error = (x - (d + less.a) if sign == 1 else (x - d) - less.a) - less.a_low
     return d + (error if exact else error + lost)
 
 
-cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact, bint quick) noexcept nogil:
-    # `quick`: where it is known which of x and a is larger, three operations tell what x - a loses
-    # (Dekker 1971): of rows, for a column's a may be small.
+cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact) noexcept nogil:
     cdef vec d, y, error, more
-    if quick and not less.twice and less.sign != 0 and all_set(x >= less.lowest):
-        return quick_log(x, lost, less, exact, less.sign)
     vtwo_sum(x, splat(0) - less.a, &d, &error)
     error = error - less.a_low if exact else error + (lost - less.a_low)
     y = d
@@ -1142,7 +1145,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
     cdef Tail tail
     cdef vec x, y, lost
     cdef Py_ssize_t i = 0, j, count = before_boundary(out, n)
-    cdef bint bypass = may_bypass(terms, out + count)
+    cdef bint bypass = may_bypass(terms, out + count), quick = not less.twice and less.sign != 0
     while i < n:
         j = i
         if n - i < LANES:
@@ -1152,8 +1155,9 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
         x = exponent(terms, 0, j, general, &lost)
         if map == SOFTMAX:
             y = one_share(x, lost, &lower, whole, not general, far)
-        else:
-            y = one_log(x, lost, &less, not general, True)
+        else:    # until the first -inf, say: a question whose answer cannot be guessed costs more
+            quick = quick and all_set(x >= less.lowest)
+            y = quick_log(x, lost, &less, not general, less.sign) if quick else one_log(x, lost, &less, not general)
         if i == 0 and count > 0:
             store_some(out, y, count)
             i = count
@@ -1198,7 +1202,8 @@ cdef inline void plain_answers(vec *x, int count, const Base *base, const Base *
     for s in range(count):
         table_power(at_least(x[s], lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q,
                     &k, &z)
-        x[s] = rounded_at(y + (y * (q + whole.second) - vlookup(products.rest, z)), k, whole.power)
+        x[s] = rounded_from(lower.bottom, x[s], y + (y * (q + whole.second) - vlookup(products.rest, z)), k,
+                            whole.power)
 
 
 cdef void write_plain_row(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole,
@@ -1257,7 +1262,7 @@ cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, cons
     cdef vec lost
     cdef vec x = exponent(terms, row, j, general, &lost)
     if map == LOG_SOFTMAX:
-        return one_log(x, lost, less, not general, False)
+        return one_log(x, lost, less, not general)
     if not general and not far and not REGISTER_TABLE:
         ordinary_shares(&x, 1, base, whole, first)
         return x
@@ -1416,34 +1421,35 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     return True
 
 
-cdef inline vec kept_product(const Kept *kept, Py_ssize_t i, Py_ssize_t n, const Whole *whole, vec first,
+cdef inline vec kept_product(const Kept *kept, Py_ssize_t i, Py_ssize_t n, const Whole *whole, vec first, vec least,
                              bint roomy) noexcept nogil:
     # Behind a row's end lie terms so small that their shares would be subnormal, for which processors take hundreds of
     # cycles.
     cdef vec t = load(kept.t + i) if i + LANES <= n else load_some(kept.t + i, n - i, 1)
-    cdef vec y = product(t, load(kept.q + i), first, whole.second)
-    return y * scale_back() if roomy else y
+    if not roomy:
+        return product(t, load(kept.q + i), first, whole.second)
+    return scale_back() * product(from_least(least, t, t), load(kept.q + i), first, whole.second)
 
 
 cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *kept, const Whole *whole, vec first,
                                 bint roomy, real *out) noexcept nogil:
     cdef Py_ssize_t count = before_boundary(out, n), i = count
     cdef bint bypass = may_bypass(terms, out + i)
-    cdef vec y, later
+    cdef vec y, later, least = least_kept(first)
     if count > 0:
-        y = kept_product(kept, 0, n, whole, first, roomy)
+        y = kept_product(kept, 0, n, whole, first, least, roomy)
         store_some(out, y, count)
         if SHIFTS:
             while i + LANES <= n:
-                later = kept_product(kept, i - count + LANES, n, whole, first, roomy)
+                later = kept_product(kept, i - count + LANES, n, whole, first, least, roomy)
                 put(out + i, shifted(y, later, count), bypass)
                 y = later
                 i += LANES
     while i + LANES <= n:
-        put(out + i, kept_product(kept, i, n, whole, first, roomy), bypass)
+        put(out + i, kept_product(kept, i, n, whole, first, least, roomy), bypass)
         i += LANES
     if i < n:
-        store_some(out + i, kept_product(kept, i, n, whole, first, roomy), n - i)
+        store_some(out + i, kept_product(kept, i, n, whole, first, least, roomy), n - i)
 
 
 cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
@@ -1496,7 +1502,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef Whole whole
     cdef Base base
     cdef bint plain = is_plain(terms)
-    cdef vec one, rest, zero = splat(0)
+    cdef vec one, rest, least, t, zero = splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         j = column_of(v, LANES, width)
@@ -1512,9 +1518,11 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         j = column_of(v, LANES, width)
         one = first[v]
         rest = second[v]
+        least = least_kept(one)
         for row in range(n):
+            t = load(kept.t + row * TILE + j)
             store(out + row * out_step + j, scale_back() * product(
-                load(kept.t + row * TILE + j), load(kept.q + row * TILE + j), one, rest))
+                from_least(least, t, t), load(kept.q + row * TILE + j), one, rest))
     return True
 
 

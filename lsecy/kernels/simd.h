@@ -783,6 +783,31 @@ INLINE vec rounded_at(vec t, vec k, vec power) {
 }
 #endif
 
+/* 0 where x < least, else (where it is NaN too) t, or rounded_at(t, k, power): what is 0 in the end must not be computed
+ * from products below the range of normal numbers, for which processors take hundreds of cycles. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE vec from_least(vec least, vec x, vec t) {
+    return (vec)_mm512_maskz_mov_pd(_mm512_cmp_pd_mask((__m512d)x, (__m512d)least, _CMP_NLT_UQ), (__m512d)t);
+}
+INLINE vec rounded_from(vec least, vec x, vec t, vec k, vec power) {
+    __mmask8 kept = _mm512_cmp_pd_mask((__m512d)x, (__m512d)least, _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_pd(kept, (__m512d)t, (__m512d)(k - power));
+}
+#elif VECTOR_BYTES == 64
+INLINE vec from_least(vec least, vec x, vec t) {
+    return (vec)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, (__m512)least, _CMP_NLT_UQ), (__m512)t);
+}
+INLINE vec rounded_from(vec least, vec x, vec t, vec k, vec power) {
+    __mmask16 kept = _mm512_cmp_ps_mask((__m512)x, (__m512)least, _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_ps(kept, (__m512)t, (__m512)(k - power));
+}
+#else
+INLINE vec from_least(vec least, vec x, vec t) { return pick(x < least, splat(0), t); }
+INLINE vec rounded_from(vec least, vec x, vec t, vec k, vec power) {
+    return rounded_at(from_least(least, x, t), k, power);
+}
+#endif
+
 #if defined(__GNUC__)
 #define prefetch(p) __builtin_prefetch(p)
 #else

@@ -62,6 +62,8 @@ cdef extern from "simd.h" nogil:
     vec times_power(vec t, vec z)
     real largest(vec x)
     vec rounded_at(vec t, vec k, vec power)
+    vec from_least(vec least, vec x, vec t)
+    vec rounded_from(vec least, vec x, vec t, vec k, vec power)
     bint all_set(ivec mask)
     const real WHOLE_NUMBERS
     const real WHOLE_STEPS
