@@ -1030,6 +1030,7 @@ cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whol
     cdef vec q[GROUP_BOUND]
     cdef vec k[GROUP_BOUND]
     cdef vec z[GROUP_BOUND]
+    cdef vec lowest
     cdef ivec fine = splat(0) == splat(0)
     cdef int s
     # What is not fine by any means need not be subnormal.
@@ -1040,8 +1041,12 @@ cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whol
         y[s] = product(t[s], q[s], first, whole.second)
         fine = fine & (y[s] >= smallest())
     if not all_set(fine):
+        lowest = base_to_write(base, whole).bottom
         for s in range(count):
-            y[s] = share_again(x[s], base, whole)
+            if all_set((y[s] >= smallest()) | (x[s] < lowest)):    # the others are 0: what was left out, say
+                y[s] = from_least(lowest, x[s], y[s])
+            else:
+                y[s] = share_again(x[s], base, whole)
     for s in range(count):
         x[s] = y[s]
 
