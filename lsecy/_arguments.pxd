@@ -60,6 +60,7 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
 cdef Call whole_of(Call asked, axis, keepdims)
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*, bint shares=*)
 cdef Py_ssize_t turn(Problem *problem) noexcept
+cdef bint lies_apart(Call asked, out) except -1
 cdef int refuse_general(Call asked, str what) except -1
 cdef double as_real(str function, str name, value) except? -1
 cdef Call scores(str function, str name, logits, axis, bint single, keepdims, where, scale)

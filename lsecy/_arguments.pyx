@@ -426,15 +426,22 @@ cdef int check_output(Call asked, out) except -1:
     return 0
 
 
+cdef bint lies_apart(Call asked, out) except -1:
+    # Of all inputs.
+    for one in (asked.a, asked.b, asked.mask):
+        if one is not None and np.may_share_memory(out, one):
+            return False
+    return True
+
+
 cdef map_target(Call asked):
     # The array that is written to: a new one where `out` could not take the elements as they come, or
     # overlaps an input, but for x in its own place.
     cdef object out = asked.out
     cdef object element = FLOAT64 if asked.problem.bits == 64 else FLOAT32
     if out is not None and out.dtype == element and cnp.PyArray_ISBEHAVED(out):
-        apart = not any(one is not None and np.may_share_memory(out, one) for one in (asked.a, asked.b, asked.mask))
         alone = asked.b is None and asked.mask is None
-        if apart or (alone and is_same_place(out, asked.a)):
+        if lies_apart(asked, out) or (alone and is_same_place(out, asked.a)):
             return out
     return np.empty(asked.shape, element)
 

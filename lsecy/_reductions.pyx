@@ -299,13 +299,22 @@ cdef object answer(Call asked, return_sign, mean=False):
     cdef bint signed = bool(return_sign)
     for k in range(ndim):
         shape[k] = asked.shape[k]
-    value = cnp.PyArray_EMPTY(ndim, shape, type, 0)
+    value = asked.out if not signed and takes_answers(asked, type) else cnp.PyArray_EMPTY(ndim, shape, type, 0)
     if signed:
         sign = cnp.PyArray_EMPTY(ndim, shape, type, 0)
     _drivers.reduce(&asked.problem, cnp.PyArray_DATA(value), cnp.PyArray_DATA(sign) if signed else NULL)
     if signed and mean:    # the mean of nothing is no number, nor has it a sign
         np.copyto(sign, np.nan, where=np.isnan(value))
     return delivered(asked, signed, (value, sign) if signed else value)
+
+
+cdef bint takes_answers(Call asked, int type) except -1:
+    # May the answers be written to the user's own array as they come?
+    cdef object out = asked.out
+    if out is None or not cnp.PyArray_CheckExact(out):
+        return False
+    return (cnp.PyArray_TYPE(<cnp.ndarray> out) == type and cnp.PyArray_ISCARRAY(<cnp.ndarray> out)
+            and _arguments.lies_apart(asked, out))
 
 
 cdef object by_sign(Call asked, return_sign, signs):

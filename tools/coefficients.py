@@ -143,7 +143,8 @@ def show_inverses(name, kind, bits, digits):
     bias = {"float": 127, "double": 1023}[kind]
     high = leading_bits(LN2, {"float": 14, "double": 38}[kind])
     inverses = [
-        next_inverse(mp.mpf(24 + j) / 32 if j < 8 else mp.mpf(8 + j) / 16, kind, bits, digits) for j in range(16)
+        next_inverse(mp.mpf(24 + j) / 32 if j < 8 else mp.mpf(8 + j) / 16, kind, bits, digits)
+        for j in range(16)
     ]
     logs = [mp.ldexp(mp.nint(mp.ldexp(-mp.log(x), bits)), -bits) for x in inverses]
     show(name, kind, [float(mp.ldexp(x, bias)) for x in inverses])
@@ -179,7 +180,7 @@ def main():
         suffix = "f" if kind == "float" else ""
         print(f"#define LN2_HIGH_{kind.upper()} {float(high).hex()}{suffix}")
         print(f"#define LN2_LOW_{kind.upper()} {rounders()[kind](LN2 - high).hex()}{suffix}")
-        spare = {"float": 17, "double": 42}[kind]    # a bias of 127 (1023) times it is exact too
+        spare = {"float": 17, "double": 42}[kind]  # a bias of 127 (1023) times it is exact too
         print(f"#define LN2_LOW_SHORT_{kind.upper()} {float(leading_bits(LN2 - high, spare)).hex()}{suffix}")
     print("/* float(ln 2) / ln 2 - 1 */")
     print(f"#define LN2_EXCESS {float(mp.mpf(to_float(LN2)) / LN2 - 1).hex()}")
@@ -209,7 +210,9 @@ def main():
     log1p_set("LOG_NEAR", mp.mpf(1) / 32, 4)
     below_set("LOG_BELOW", "double", mp.mpf(1) / 32, 7)
     below_set("LOG_BELOW_FLOAT", "float", mp.mpf(1) / 32, 3)
-    print("\n/* i next to 1 / c, c = (24 + j) / 32 for j < 8, then (8 + j) / 16, times 2^127 (double 2^1023), and -log(i) less as")
+    print(
+        "\n/* i next to 1 / c, c = (24 + j) / 32 for j < 8, then (8 + j) / 16, times 2^127 (double 2^1023), and -log(i) less as"
+    )
     print(" * many ln 2 (LN2_HIGH), of which 17 (double 42) bits after the point are all but nothing off */")
     show_inverses("INVERSES", "double", 42, 60)
     show_inverses("FLOAT_INVERSES", "float", 17, 31)

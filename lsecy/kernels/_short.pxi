@@ -217,8 +217,8 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
 # --- a first look at short rows -----------------------------------------------------------------------------
 #
 # Where exponentials come from a register table, as those of softmax do: t (1 + q), added in two parts, of which
-# the first has no error.  That leaves 2^-27 (double 2^-56) in the logarithm, a quarter of an ulp of an answer of
-# 1/4 (a half of 1/8).  Only answers nearer to zero, and rows with what is infinite or NaN, are looked at with more care.
+# the first has no error.  That leaves 2^-27 (double 2^-56) in the logarithm, a quarter of an ulp of an answer of 1/4
+# (a half of 1/8).  Only answers nearer to zero, and rows with what is infinite or NaN, are looked at with more care.
 # No term is scaled: a peak beyond e^64 (double e^512) is subtracted from its row, which costs nothing that an
 # answer of that size could show.
 #
@@ -261,7 +261,8 @@ cdef inline void first_parts(const vec *x, int count, vec grid, vec *high, vec *
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
-    # As sum_grid(), of which the leading bit serves as well, for terms that count from the power of two next to exp(peak).
+    # As sum_grid(), of which the leading bit serves as well, for terms that count from the power of two next to
+    # exp(peak).
     return raised_power(peak * splat(<real> 1.4426950408889634), 9 if REAL_BITS == 32 else 8)
 
 
