@@ -20,7 +20,8 @@ from cpython.pycapsule cimport PyCapsule_New
 
 from lsecy.kernels.elementary cimport (
     GROUP_BOUND, Powers, double_power, double_tail, float_power, has_logs_near, log_coarse, log_pair, logs_far,
-    logs_near, pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails, two_sum, vtwo_sum)
+    logs_near, pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails,
+    two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
