@@ -159,19 +159,19 @@ def _fold(t, b):
     log_b = _log_abs(b)
     size = t.real + log_b + 0 * t.imag  # NaN where any part is, which argmax takes for the largest
     top = size.argmax(-1, keepdims=True)
-    peak = _at(size, top)
+    peak = np.take_along_axis(size, top, -1)
     finite = np.isfinite(peak)
-    shift = np.where(finite, _at(t.real, top), 0)
-    lead = np.where(finite, _at(log_b, top), 0)
+    shift = np.where(finite, np.take_along_axis(t.real, top, -1), 0)
+    lead = np.where(finite, np.take_along_axis(log_b, top, -1), 0)
 
     mantissa, exponent = _split(b)
-    exponent -= _at(exponent, top)
+    exponent -= np.take_along_axis(exponent, top, -1)
     direction = mantissa * _unit_at(t.imag) if t.dtype.kind == "c" else mantissa
     z = _exp_of_difference(t.real, shift, exponent) * direction
     z = np.where(np.isposinf(peak), np.where(np.isposinf(size), _infinite(direction), 0), z)
     z[np.isnan(size)] *= np.nan
 
-    head = _at(z, top)
+    head = np.take_along_axis(z, top, -1)
     is_top = np.arange(size.shape[-1]) == top
     rest = np.where(is_top, 0, z).sum(-1, keepdims=True)
     total = head + rest
@@ -180,12 +180,6 @@ def _fold(t, b):
     beside_one = np.log1p(rest.real * (2 + rest.real) + rest.imag**2) / 2  # log|1 + rest|
     growth = np.where(np.abs(rest) < 0.5, beside_one, growth)
     return _State(shift, lead, growth, total, rest, z, direction, is_top, finite)
-
-
-def _at(x, place):
-    # One element of each row; NumPy's take_along_axis takes far longer to find out where a few are.
-    flat = x.reshape(-1, x.shape[-1])
-    return flat[np.arange(len(flat)), place.reshape(-1)].reshape(place.shape)
 
 
 def _exp_of_difference(x, y, exponent):
