@@ -933,8 +933,8 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
     cdef Row row
     if group.count >= 4:
         fill_tile(problem, group, width, &tile)
-        if (group.count == width and group.even
-                and answered_at_once(problem, &tile.terms, width, group.first.out, group.step_out, out, sign)):
+        if group.count == width and group.even:
+            reduce_short_columns(problem, &tile.terms, width, group.first.out, group.step_out, out, sign)
             return
         short_answers(problem, &tile.terms, width, value)
     else:
@@ -953,13 +953,17 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
     store_rows(problem, group, value, signs, out, sign)
 
 
-cdef inline bint answered_at_once(const Problem *problem, const Terms *terms, Py_ssize_t width, Py_ssize_t place,
-                                  Py_ssize_t step, void *out, void *sign) noexcept nogil:
-    # The answers of short columns, written where they belong if the kernel can do it.
-    if sign != NULL or problem.less != NULL or step != 1:
-        return False
-    kernels_of(problem.bits).short_columns(terms.a, terms.a_step, problem.n, width, at(problem, out, place))
-    return True
+cdef inline void reduce_short_columns(const Problem *problem, const Terms *terms, Py_ssize_t width, Py_ssize_t place,
+                                      Py_ssize_t step, void *out, void *sign) noexcept nogil:
+    # Written where they belong by the kernel itself, if nothing has to be done to the answers.
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    if sign == NULL and problem.less == NULL and step == 1:
+        kernels_of(problem.bits).short_columns(terms.a, terms.a_step, problem.n, width, at(problem, out, place))
+        return
+    short_answers(problem, terms, width, value)
+    signs_of(value, width, signs)
+    store_answers(problem, place, step, value, signs, width, out, sign)
 
 
 cdef inline void short_answers(const Problem *problem, const Terms *terms, Py_ssize_t width,
@@ -1058,8 +1062,6 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept no
     cdef Room room
     cdef States states = states_of(&room)
     cdef Care care = care_of(problem)
-    cdef double value[TILE]
-    cdef double signs[TILE]
     cdef Py_ssize_t width
     cdef Row row = panel_at(job, panel, &width)
     cdef Terms terms
@@ -1069,11 +1071,7 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept no
         if problem.mask.data != NULL:
             kernels_of(problem.bits).drop(&terms, problem.n, width, tile, TILE)
             terms = plain_terms(tile, TILE)
-        if answered_at_once(problem, &terms, width, row.out, problem.inner_out, out, sign):
-            return
-        short_answers(problem, &terms, width, value)
-        signs_of(value, width, signs)
-        store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
+        reduce_short_columns(problem, &terms, width, row.out, problem.inner_out, out, sign)
         return
     if near[0] and may_lie_near(problem, care):
         near[0] = reduce_near_columns(problem, row, width, &states, out, sign)

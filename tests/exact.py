@@ -24,7 +24,7 @@ WIDE_LONG_DOUBLE = np.finfo(np.longdouble).nmant >= 63
 
 
 def remembered(function):
-    """Keep the results for arrays of few elements: every instruction set asks for the same."""
+    """Keep the results, which nobody changes: every instruction set asks for the same."""
     kept = {}
 
     @wraps(function)

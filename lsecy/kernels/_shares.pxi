@@ -1033,7 +1033,7 @@ cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whol
     cdef vec lowest
     cdef ivec fine = splat(0) == splat(0)
     cdef int s
-    # What is not fine by any means need not be subnormal.
+    # At e^-70 (double e^-666) of the peak no product is above `smallest`, and all are normal numbers.
     for s in range(count):
         y[s] = at_least(x[s], base.bottom + splat(<real> (16.0 if REAL_BITS == 32 else 41.0)))
     table_powers(y, y, count, True, base.steps, True, &powers, t, q, k, z)
@@ -1501,7 +1501,7 @@ cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
 cdef inline void ask_for_next(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Py_ssize_t width, const real *out,
                               Py_ssize_t out_step) noexcept nogil:
     # Of few rows for vector j of a panel that follows: each row lies in a place of its own, where nothing else asks.
-    # Memory answers as late as a panel of 16 rows takes.  Behind a tile nothing follows.
+    # Memory answers as late as a panel of 16 rows takes.  Behind a tile, whose step is TILE, nothing follows.
     cdef Py_ssize_t row
     if terms.a_step == TILE:
         return

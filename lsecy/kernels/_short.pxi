@@ -236,7 +236,7 @@ cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
 cdef inline void first_parts(const vec *x, int count, vec grid, vec *high, vec *low) noexcept nogil:
     # exp(x) of `count` vectors: what the grid holds of t, and the rest.
     # float's ln2 is right to 2^-28.4, so that all exponents come out a little too small, by as large a part of
-    # themselves: `first_answer` makes good for it.
+    # themselves: `first_answers` makes good for it.
     cdef Powers powers = powers_of_two()
     cdef vec r[GROUP_BOUND]
     cdef vec t[GROUP_BOUND]
@@ -269,6 +269,11 @@ cdef inline vec first_grid(vec peak) noexcept nogil:
 cdef inline real nearest_far() noexcept nogil:
     # The least peak that is subtracted from its row.
     return 64 if REAL_BITS == 32 else 512
+
+
+cdef inline vec with_far(vec beyond, vec x) noexcept nogil:
+    # Gathers for `all_close` whether any x is far: below 2 an exponent's highest bit is 0.
+    return either_bits(beyond, x * splat(2 / nearest_far()))
 
 
 cdef inline vec first_shift(vec peak) noexcept nogil:
@@ -386,9 +391,8 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         peak_of_vector(&terms, n, column_of(v, LANES, width), True, True, peaks + v, &beside)
-        # Below 2 an exponent's highest bit is 0: one question for all, as its answer is waited for.
-        beyond = either_bits(beyond, peaks[v] * splat(2 / nearest_far()))
-    if all_set(magnitude(beyond) < splat(2)):
+        beyond = with_far(beyond, peaks[v])
+    if all_close(beyond):    # one question for all: its answer is waited for
         first_sums(a, a_step, n, width, False, peaks, peaks, answers)
     else:
         for v in range(vectors):
@@ -444,13 +448,13 @@ cdef inline void dense_rows(const real *a, Py_ssize_t n, Py_ssize_t m, Py_ssize_
             peaks[v] = x[0]
             for i in range(1, n):
                 peaks[v] = at_least(x[i], peaks[v])
-            beyond = either_bits(beyond, peaks[v] * splat(2 / nearest_far()))
+            beyond = with_far(beyond, peaks[v])
             first_sum(<const real *> x, LANES, n, False, splat(0), first_grid(peaks[v]), highs + v, lows + v)
         first_answers(highs, lows, peaks, peaks, False, ALONGSIDE, answers)
         for v in range(ALONGSIDE):
             store(value + first + v * LANES, answers[v])
             all_fine = all_fine & may_stay(answers[v])
-        if not (all_set(all_fine) and all_set(magnitude(beyond) < splat(2))):
+        if not (all_set(all_fine) and all_close(beyond)):
             for v in range(ALONGSIDE):
                 look_again(a + (first + v * LANES) * n, n, m, answers[v], value + first + v * LANES)
         first += ALONGSIDE * LANES
@@ -464,8 +468,8 @@ cdef inline void look_again(const real *a, Py_ssize_t n, Py_ssize_t m, vec answe
     cdef Py_ssize_t i
     load_columns(a, n, m, x)
     for i in range(n):
-        beyond = either_bits(beyond, x[i] * splat(2 / nearest_far()))
-    if not all_set(magnitude(beyond) < splat(2)):    # perhaps only what lies below the peak: no matter
+        beyond = with_far(beyond, x[i])
+    if not all_close(beyond):    # perhaps only what lies below the peak: no matter
         first_look(columns, LANES, n, LANES, value)
     elif not all_set(may_stay(answer)):
         look_carefully(columns, LANES, n, answer, value)
