@@ -499,7 +499,8 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     cdef bint along
     if alone:
         row_terms(problem, row, start, count, buffers, &terms)
-        drop_masked(problem, count, buffers, &terms)
+        if look.phase != FOLD:
+            drop_masked(problem, count, buffers, &terms)
         width = 0
     else:
         panel_terms(problem, row, start, count, buffers, &terms)
@@ -804,20 +805,37 @@ cdef inline Py_ssize_t reduce_dense_rows(const Problem *problem, Py_ssize_t firs
     return first + kernels_of(problem.bits).short_rows(row.a, problem.n, end - first, at(problem, out, row.out))
 
 
-cdef inline bint are_dense(const Problem *problem, const Group *group) noexcept nogil:
-    # Plain rows of one block each, at equal distances.
-    return (problem.plain and group.even and problem.n <= block_length(problem.bits)
-            and along_memory(problem, &problem.a, problem.reduced.a) and group.step_a % (problem.bits // 8) == 0)
+cdef inline bint lie_straight(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
+                              Py_ssize_t step, Py_ssize_t size) noexcept nogil:
+    # Is it there as it is for rows that are `step` bytes apart, or not at all?
+    return operand.data == NULL or (step % size == 0 and (along_memory(problem, operand, strides)
+                                                          or (operand != &problem.a
+                                                              and all_one(problem, operand, strides))))
+
+
+cdef inline bint straight_rows(const Problem *problem, const Group *group, Terms *terms) noexcept nogil:
+    # The terms of rows of one block each, at equal distances.  False where anything has to be brought together first.
+    cdef Py_ssize_t size = problem.bits // 8
+    if not (group.even and problem.n <= block_length(problem.bits) and not problem.take_logs
+            and lie_straight(problem, &problem.a, problem.reduced.a, group.step_a, size)
+            and lie_straight(problem, &problem.b, problem.reduced.b, group.step_b, size)
+            and lie_straight(problem, &problem.mask, problem.reduced.mask, group.step_mask, 1)):
+        return False
+    row_terms(problem, group.first, 0, problem.n, NULL, terms)
+    terms.a_step = group.step_a // size
+    terms.b_step = group.step_b // size
+    terms.kept_step = group.step_mask
+    return True
 
 
 cdef void fold_rows(const Problem *problem, const Group *group, Care care, const States *states) noexcept nogil:
     cdef States here
+    cdef Terms terms
     cdef Py_ssize_t k
     if is_short(problem.n, problem.bits) and group.count >= 4:
         fold_tile(problem, group, care, states)
-    elif are_dense(problem, group):
-        kernels_of(problem.bits).fold_rows(group.first.a, group.step_a // (problem.bits // 8), problem.n, group.count,
-                                           care, states)
+    elif straight_rows(problem, group, &terms):
+        kernels_of(problem.bits).fold_rows(&terms, problem.n, group.count, care, states)
     else:
         for k in range(group.count):
             here = from_place(states, k)
@@ -1653,7 +1671,8 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
 
 cdef void map_long_rows(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
     cdef Py_ssize_t k = 0, size = problem.bits // 8
-    cdef bint dense = are_dense(problem, group) and out_along(problem)
+    cdef Terms terms
+    cdef bint dense = problem.plain and out_along(problem) and straight_rows(problem, group, &terms)
     while k < group.count:
         if dense:
             k += kernels_of(problem.bits).map_rows(

@@ -15,29 +15,6 @@ cdef inline void two_sum(dvec x, dvec y, dvec *total, dvec *error) noexcept nogi
     total[0] = s
 
 
-cdef inline void float_power(vec x, vec *p, vec *z, vec *k) noexcept nogil:
-    # exp(x) = 2^k p for float32; with a register table k is a multiple of 1/32 whose fraction p holds.
-    #     x = k ln2 + r;   without a table p = exp(r) = 1 + r + r^2 Q(r), |r| <= ln2/2
-    #     with one         p = t exp(r) = t (1 + r (B + C r)), t = 2^(j/32), j the low five bits of 32 k, |r| <= ln2/64
-    # k      rounded by adding and removing 1.5 * 2^23 + 127 (1.5 * 2^18): why fast-math is refused.
-    # r      without a table ln2 in two parts: k * LN2_HIGH_FLOAT is exact for every k that a kept term can have.
-    #        With one, multiplications are what the loop waits for, and float's ln2 is right to 2^-28.4: what that
-    #        costs, |x| 2^-28.4 of a term, is a twentieth of an ulp of an answer as large as x.
-    # bound  1.2 ulp on [-87.3, 88] (0.86 with FMA), with a table 1.7 ulp + |x| 2^-28.4; NaN and +inf give NaN,
-    #        -inf gives k = -inf.
-    cdef vec r, t
-    z[0] = x * splat(<real> 1.4426950408889634) + splat(FLOAT_ROUNDING)
-    k[0] = z[0] - splat(FLOAT_ROUNDING)
-    if REGISTER_TABLE:
-        r = x - k[0] * splat(<real> 0.6931471805599453)
-        t = lookup_32(FLOAT_THIRTYSECONDS, z[0])
-        p[0] = (splat(EXP_FLOAT_32[1]) * r + splat(EXP_FLOAT_32[0])) * (t * r) + t
-        return
-    r = (x - k[0] * splat(LN2_HIGH_FLOAT)) - k[0] * splat(LN2_LOW_FLOAT)
-    p[0] = (((((splat(EXP_FLOAT[4]) * r + splat(EXP_FLOAT[3])) * r + splat(EXP_FLOAT[2])) * r
-              + splat(EXP_FLOAT[1])) * r + splat(EXP_FLOAT[0])) * r + splat(1)) * r + splat(1)
-
-
 cdef inline dvec reduced(dvec x, bint coarse, dvec *z, dvec *k) noexcept nogil:
     # r = x - k ln2 for the k next to x / ln2: a whole number, |r| <= ln2/2, or with a register table a
     # multiple of 1/16, |r| <= ln2/32, whose fraction stands in the low four bits of z.
@@ -94,6 +71,39 @@ cdef inline void horner(const real *coefficients, int degree, const vec *x, int 
     for i in range(degree):
         for s in range(count):
             y[s] = y[s] * x[s] + splat(c[degree - 1 - i])
+
+
+cdef inline void float_powers(const vec *x, int count, vec *p, vec *z, vec *k) noexcept nogil:
+    # exp(x) = 2^k p for `count` vectors of float32; with a register table k is a multiple of 1/32 whose fraction p holds.
+    #     x = k ln2 + r;   without a table p = exp(r) = 1 + r + r^2 Q(r), |r| <= ln2/2
+    #     with one         p = t exp(r) = t (1 + r (B + C r)), t = 2^(j/32), j the low five bits of 32 k, |r| <= ln2/64
+    # k      rounded by adding and removing 1.5 * 2^23 + 127 (1.5 * 2^18): why fast-math is refused.
+    # r      without a table ln2 in two parts: k * LN2_HIGH_FLOAT is exact for every k that a kept term can have.
+    #        With one, multiplications are what the loop waits for, and float's ln2 is right to 2^-28.4: what that
+    #        costs, |x| 2^-28.4 of a term, is a twentieth of an ulp of an answer as large as x.
+    # bound  1.2 ulp on [-87.3, 88] (0.86 with FMA), with a table 1.7 ulp + |x| 2^-28.4; NaN and +inf give NaN,
+    #        -inf gives k = -inf.
+    cdef vec r[GROUP_BOUND]
+    cdef vec t[GROUP_BOUND]
+    cdef int s
+    for s in range(count):
+        z[s] = x[s] * splat(<real> 1.4426950408889634) + splat(FLOAT_ROUNDING)
+        k[s] = z[s] - splat(FLOAT_ROUNDING)
+        if REGISTER_TABLE:
+            t[s] = lookup_32(FLOAT_THIRTYSECONDS, z[s])
+            r[s] = x[s] - k[s] * splat(<real> 0.6931471805599453)
+        else:
+            r[s] = (x[s] - k[s] * splat(LN2_HIGH_FLOAT)) - k[s] * splat(LN2_LOW_FLOAT)
+    if REGISTER_TABLE:
+        for s in range(count):
+            p[s] = splat(EXP_FLOAT_32[1]) * r[s] + splat(EXP_FLOAT_32[0])
+            r[s] = t[s] * r[s]
+        for s in range(count):
+            p[s] = p[s] * r[s] + t[s]
+        return
+    horner(<const real *> EXP_FLOAT, 4, r, count, p)
+    for s in range(count):
+        p[s] = (p[s] * r[s] + splat(1)) * r[s] + splat(1)
 
 
 cdef inline void table_tails(const vec *r, int count, bint closer, vec *q) noexcept nogil:

@@ -17,9 +17,10 @@
 # type (equal terms add up exactly), and the trees in double; positions are joined by halving.
 
 from cpython.pycapsule cimport PyCapsule_New
+from libc.string cimport memcpy, memset
 
 from lsecy.kernels.elementary cimport (
-    GROUP_BOUND, Powers, double_power, double_tail, float_power, has_logs_near, log_coarse, log_pair, logs_far,
+    GROUP_BOUND, Powers, double_power, double_tail, float_powers, has_logs_near, log_coarse, log_pair, logs_far,
     logs_near, pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails,
     two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
@@ -36,6 +37,7 @@ cdef extern from "math.h" nogil:
 
 cdef enum:
     TREE = 8            # terms of one tree
+    GENERAL = 4         # general terms computed side by side
     SPREAD = 16         # bound of WIDTH
     LANES_BOUND = 16    # bound of LANES
     HALVES_BOUND = 2    # bound of HALVES
@@ -111,6 +113,55 @@ cdef inline vec fetch(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec *los
     return x
 
 
+cdef void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart, int count,
+                    vec *x, vec *lost, vec *b) noexcept nogil:
+    # The same of `count` vectors, `row_apart` and `j_apart` from each other, with each question asked once; b only
+    # where there are weights.
+    cdef const real *a = <const real *> terms.a + row * terms.a_step + j
+    cdef const real *weights = <const real *> (terms.b if terms.b != NULL else terms.logb)
+    cdef const char *kept = terms.kept
+    cdef Py_ssize_t step = row_apart * terms.a_step + j_apart
+    cdef Py_ssize_t weight_step = row_apart * terms.b_step + (j_apart if terms.b_inner else 0)
+    cdef Py_ssize_t kept_step = row_apart * terms.kept_step + (j_apart if terms.kept_inner else 0)
+    cdef vec product, error, w, scale = splat(<real> terms.scale), nothing = splat(<real> -INFINITY)
+    cdef vec scale_low = splat(<real> (terms.scale - <real> terms.scale))
+    cdef ivec mask
+    cdef int s
+    for s in range(count):
+        x[s] = load(a + s * step)
+    if terms.scale != 1:
+        for s in range(count):
+            product = x[s] * scale
+            lost[s] = x[s] * scale_low - vresidual(product, x[s], scale)
+            x[s] = product
+    if weights != NULL:
+        weights += row * terms.b_step + (j if terms.b_inner else 0)
+        for s in range(count):
+            w = load(weights + s * weight_step) if terms.b_inner else splat(weights[s * weight_step])
+            if terms.b != NULL:
+                b[s] = w
+            else:
+                vtwo_sum(x[s], w, &product, &error)
+                lost[s] = lost[s] + error if terms.scale != 1 else error
+                x[s] = pick(w == nothing, nothing, product)
+    # NaN, of an infinite exponent, becomes a number; where fast_terms scales last, a term below the range is 0 anyway.
+    if not are_exact(terms) and (CLOSE_TERMS or not REGISTER_TABLE):
+        for s in range(count):
+            lost[s] = at_most(splat(<real> 1e30), lost[s])
+    if kept == NULL:
+        return
+    kept += row * terms.kept_step + (j if terms.kept_inner else 0)
+    for s in range(count):
+        if terms.kept_inner:
+            mask = bytes_set(kept + s * kept_step)
+            x[s] = pick(mask, x[s], nothing)
+            if terms.b != NULL:
+                b[s] = pick(mask, b[s], splat(0))
+        elif kept[s * kept_step] == 0:
+            x[s] = nothing
+            b[s] = splat(0)
+
+
 cdef inline dvec fetch_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, dvec *lost, dvec *b) noexcept nogil:
     # The same in double.
     cdef dvec x = load_double(<const real *> terms.a + row * terms.a_step + j)
@@ -154,7 +205,7 @@ cdef struct Tail:
 
 cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length, real filler,
                            Tail *tail) noexcept nogil:
-    cdef Py_ssize_t k
+    cdef bint weighted = terms.b != NULL or terms.logb != NULL
     tail.terms = terms[0]
     pad(<const real *> terms.a + first, count, length, filler, tail.a)
     tail.terms.a = tail.a
@@ -164,32 +215,57 @@ cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t coun
     if terms.logb != NULL and terms.b_inner:
         pad(<const real *> terms.logb + first, count, length, <real> -INFINITY, tail.b)
         tail.terms.logb = tail.b
-    if not is_plain(terms):    # -inf times a scale or a weight may be anything
-        for k in range(length):
-            tail.kept[k] = k < count and (terms.kept == NULL or terms.kept[(first + k) * terms.kept_inner] != 0)
+    # The fillers add nothing by themselves, but -inf times a scale or beside an infinite weight may be anything.
+    if terms.kept != NULL or not (terms.b_inner != 0 if weighted else terms.scale > 0):
+        memset(tail.kept, 0, length)
+        if terms.kept != NULL and terms.kept_inner:
+            memcpy(tail.kept, terms.kept + first, count)
+        else:
+            memset(tail.kept, terms.kept == NULL or terms.kept[0], count)
         tail.terms.kept = tail.kept
         tail.terms.kept_inner = 1
 
 
-cdef inline vec fast_term(vec x, vec lost, vec b, bint general, bint weighted) noexcept nogil:
-    # exp(x + lost), or b exp(x + lost) with b's exponent taken into the power of two, so that weights
-    # of any size neither overflow nor vanish.  A zero weight drops its element, NaN or not.
-    cdef vec p, z, k, mantissa, exponent
+cdef inline void fast_terms(vec *x, const vec *lost, const vec *b, int count, bint lossy, bint weighted) noexcept nogil:
+    # exp(x + lost) of `count` vectors, in their place, or b exp(x + lost) with b's exponent taken into the power of two,
+    # so that weights of any size neither overflow nor vanish.  A zero weight drops its element, NaN or not.  Only if
+    # `lossy` is there anything lost.
+    cdef vec p[GROUP_BOUND]
+    cdef vec z[GROUP_BOUND]
+    cdef vec k[GROUP_BOUND]
+    cdef vec mantissa, exponent
+    cdef int s
+    if CLOSE_TERMS and not weighted:
+        for s in range(count):
+            x[s] = in_range(x[s])
+        table_exp(x, count, False, NULL)
+        if lossy:
+            for s in range(count):
+                x[s] = x[s] * lost[s] + x[s]
+        return
     if not weighted:
-        x = in_range(x)
-        if CLOSE_TERMS:
-            table_exp(&x, 1, False, NULL)
-            return x * lost + x if general else x
+        for s in range(count):
+            x[s] = in_range(x[s])
     if REAL_BITS == 32:
-        float_power(x, &p, &z, &k)
+        float_powers(x, count, p, z, k)
     else:
-        double_power(half(x, 0), False, <dvec *> &p, <dvec *> &z, <dvec *> &k)    # half: x itself
-    if general:
-        p = p * lost + p
-    if not weighted:
-        return term_in_range(p, z, k)
-    split_power(b, &mantissa, &exponent)
-    return pick(b == splat(0), splat(0), term_of_power(p * mantissa, k + exponent))
+        for s in range(count):    # half: x itself
+            double_power(half(x[s], 0), False, <dvec *> (p + s), <dvec *> (z + s), <dvec *> (k + s))
+    if lossy:
+        for s in range(count):
+            p[s] = p[s] * lost[s] + p[s]
+    for s in range(count):
+        if not weighted:
+            x[s] = term_in_range(p[s], z[s], k[s])
+        else:
+            split_power(b[s], &mantissa, &exponent)
+            x[s] = weighted_term(p[s] * mantissa, k[s] + exponent, b[s])
+
+
+cdef inline vec fast_term(vec x) noexcept nogil:
+    # exp(x).
+    fast_terms(&x, NULL, NULL, 1, False, False)
+    return x
 
 
 cdef inline void double_term(dvec a, dvec lost, dvec shift, dvec b, bint weighted, bint exact,
@@ -251,7 +327,7 @@ cdef inline void fast_group(vec *e, int count, bint close, vec *beyond) noexcept
     # Terms of `count` <= GROUP vectors of exponents, in their place.
     cdef int s
     if not CLOSE_TERMS:
-        e[0] = fast_term(e[0], splat(0), splat(0), False, False)
+        e[0] = fast_term(e[0])
         return
     if not close:
         for s in range(count):
@@ -277,7 +353,8 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     # general terms alone.  close: as in `table_exp`, for plain terms whose shift is 0.
     cdef vec e[TREE]
     cdef vec sizes[TREE]
-    cdef vec b = splat(0), lost = splat(0)
+    cdef vec b[TREE]
+    cdef vec lost[TREE]
     cdef int s, k, first, group
     if not general and GROUP == 1:    # as below; there compilers would not unroll it, which costs a third
         for s in range(known):
@@ -302,23 +379,36 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
                     e[s] = splat(0)
                 add_to_tree(e, s)
         return here(e[0])
-    for s in range(TREE):
-        if s >= count:
-            e[s] = splat(0)
-        elif terms.b == NULL:
-            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
-            e[s] = fast_term(e[s] - shift, lost, b, True, False)
+    exponents(terms, row, row_apart, j, j_apart, count, e, lost, b)
+    for k in range(TREE // GENERAL):
+        first = k * GENERAL
+        for s in range(first, first + GENERAL):
+            if s < count:
+                e[s] = e[s] - shift
+            else:    # nothing, whatever stands there
+                e[s] = splat(<real> -INFINITY)
+                lost[s] = b[s] = splat(0)
+        if terms.b == NULL:
+            fast_terms(e + first, lost + first, b + first, GENERAL, not are_exact(terms), False)
         else:
-            e[s] = fetch(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
-            e[s] = fast_term(e[s] - shift, lost, b, True, True)
-    if terms.b == NULL:    # no term is negative
-        size[0] = tree(e)
-    else:
+            fast_terms(e + first, lost + first, b + first, GENERAL, not are_exact(terms), True)
+    if terms.b != NULL and any_negative(b):
         for s in range(TREE):
             sizes[s] = magnitude(e[s])
         size[0] = tree(sizes)
         tree(e)
+    else:
+        size[0] = tree(e)
     return e[0]
+
+
+cdef inline bint any_negative(const vec *b) noexcept nogil:
+    # Of TREE vectors; -0 counts as negative.
+    cdef vec signs = b[0]
+    cdef int s
+    for s in range(1, TREE):
+        signs = either_bits(signs, b[s])
+    return not all_set(signs >= splat(0)) 
 
 
 cdef inline bint all_close(vec beyond) noexcept nogil:
@@ -780,6 +870,7 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef dvec joined_low[SPREAD]
     cdef dvec joined_size[SPREAD]
     cdef vec total, sizes = splat(0), beyond
+    cdef Terms own = terms[0]    # in registers, as in add_stripes
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t row, first, j, place, v
     cdef bint close = CLOSE_TERMS and not general
@@ -803,16 +894,16 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                 place = p * TILE + v * LANES
                 if close and count == TREE:    # a panel that has a far term will have more
                     beyond = splat(0)
-                    total = eight_terms(terms, row, WIDTH, j, 0, splat(0), TREE, TREE, general, True, &beyond, &sizes)
+                    total = eight_terms(&own, row, WIDTH, j, 0, splat(0), TREE, TREE, general, True, &beyond, &sizes)
                     close = all_close(beyond)
                 if not close and count == TREE:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, TREE, general, False, NULL,
+                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE, TREE, general, False, NULL,
                                         &sizes)
                 elif count == TREE // 2:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False,
+                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False,
                                         NULL, &sizes)
                 elif count < TREE:
-                    total = eight_terms(terms, row, WIDTH, j, 0, load(shift + j), TREE, count, general, False, NULL,
+                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE, count, general, False, NULL,
                                         &sizes)
                 take_sums(high, low, place, first == 0, h, l)
                 add_wide(total, h, l)
@@ -988,12 +1079,13 @@ cdef inline bint guess_row(const Terms *terms, Py_ssize_t n, real *shift) noexce
     cdef vec lost, most, infinity = splat(<real> INFINITY)
     cdef Tail tail
     cdef Py_ssize_t vectors = (min(n, SAMPLE) + LANES - 1) // LANES, v
-    cdef ivec close = splat(0) == splat(0)
+    cdef ivec close = splat(0) == splat(0), none = close
     for v in range(vectors):
         x[v] = along_or_across(terms, n, v * LANES, 0, True, &tail, &lost)
-        close = close & (magnitude(x[v]) < splat(GRID))
+        none = none & (x[v] == splat(0) - infinity)
+        close = close & ((magnitude(x[v]) < splat(GRID)) | (x[v] == splat(0) - infinity))
     shift[0] = 0
-    if all_set(close):    # the rule, and then nothing waits for the maximum
+    if all_set(close) and not all_set(none):    # the rule, and then nothing waits for the maximum
         return True
     most = finite_or(x[0], splat(0) - infinity)
     for v in range(1, vectors):
@@ -1052,7 +1144,19 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
         look_row(terms, n, shift, care, states, place)
 
 
-cdef void fold_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Care care,
+cdef inline Terms row_of(const Terms *terms, Py_ssize_t row) noexcept nogil:
+    cdef Terms own = terms[0]
+    own.a = <const real *> terms.a + row * terms.a_step
+    if terms.b != NULL:
+        own.b = <const real *> terms.b + row * terms.b_step
+    if terms.logb != NULL:
+        own.logb = <const real *> terms.logb + row * terms.b_step
+    if terms.kept != NULL:
+        own.kept = terms.kept + row * terms.kept_step
+    return own
+
+
+cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care care,
                     const States *states) noexcept nogil:
     # First all sums, then what is made of them: a chain of some hundred cycles in which the next row's sums would have
     # to wait.
@@ -1060,23 +1164,26 @@ cdef void fold_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize
     cdef double lows[TOGETHER * LANES_BOUND]
     cdef real shifts[TOGETHER]
     cdef bint guessed[TOGETHER]
-    cdef Terms terms
+    cdef bint plain = is_plain(terms)
+    cdef Terms own
     cdef Py_ssize_t first = 0, row, k, some
     while first < count:
         some = min(<Py_ssize_t> TOGETHER, count - first)
         for k in range(some):
-            terms = plain_terms(<const real *> start + (first + k) * a_step, 0)
-            guessed[k] = care == FAST and guess_row(&terms, n, shifts + k)
-            if guessed[k]:
-                plain_sums(&terms, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
+            own = row_of(terms, first + k)
+            guessed[k] = care == FAST and guess_row(&own, n, shifts + k)
+            if guessed[k] and plain:
+                plain_sums(&own, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
+            elif guessed[k]:
+                general_row(&own, n, shifts[k], states, first + k)
         for k in range(some):
-            if guessed[k]:
+            if guessed[k] and plain:
                 keep_plain(highs + k * LANES_BOUND, lows + k * LANES_BOUND, shifts[k], states, first + k)
         for k in range(some):
             row = first + k
             if not guessed[k] or not accepted_lane(states, row, n):
-                terms = plain_terms(<const real *> start + row * a_step, 0)
-                fold_row(&terms, n, care, states, row)
+                own = row_of(terms, row)
+                fold_row(&own, n, care, states, row)
         first += some
 
 
@@ -1208,7 +1315,7 @@ cdef inline void close_terms(vec *x, int count, ivec *close) noexcept nogil:
         x[s] = at_least(x[s], splat(-350))
         if not CLOSE_TERMS:
             close[0] = close[0] & (x[s] < splat(350))
-            x[s] = fast_term(x[s], splat(0), splat(0), False, False)
+            x[s] = fast_term(x[s])
     if CLOSE_TERMS:
         table_exp(x, count, True, &beyond)
         close[0] = close[0] & (magnitude(beyond) < splat(2))
@@ -1603,7 +1710,7 @@ table = PyCapsule_New(&kernels, "lsecy.kernels.table", NULL)
 
 def exp_term(double x):
     """exp(x) as the FAST fold computes it, in the element type."""
-    return lane(fast_term(splat(<real> x), splat(0), splat(0), False, False), 0)
+    return lane(fast_term(splat(<real> x)), 0)
 
 
 def exp_pair(double x):

@@ -291,6 +291,22 @@ INLINE vec term_of_power(vec x, vec k) {
     return pick(k < splat(-126), splat(0), x * power);
 }
 #endif
+/* The same, or 0 where the weight is. */
+#if VECTOR_BYTES == 64 && REAL_BITS == 64
+INLINE vec weighted_term(vec x, vec k, vec weight) {
+    __mmask8 some = _mm512_cmp_pd_mask((__m512d)weight, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    __mmask8 kept = _mm512_mask_cmp_pd_mask(some, (__m512d)k, _mm512_set1_pd(-1022), _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_pd(kept, (__m512d)x, (__m512d)k);
+}
+#elif VECTOR_BYTES == 64
+INLINE vec weighted_term(vec x, vec k, vec weight) {
+    __mmask16 some = _mm512_cmp_ps_mask((__m512)weight, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    __mmask16 kept = _mm512_mask_cmp_ps_mask(some, (__m512)k, _mm512_set1_ps(-126), _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_ps(kept, (__m512)x, (__m512)k);
+}
+#else
+INLINE vec weighted_term(vec x, vec k, vec weight) { return pick(weight == splat(0), splat(0), term_of_power(x, k)); }
+#endif
 
 /* The same for exp without weights, cheaper.  k was rounded by adding and removing a constant; the sum
  * with it, z, has k and the exponent's bias in its low bits: a shift makes the power of two.  x must

@@ -83,6 +83,7 @@ cdef extern from "simd.h" nogil:
     const double COARSE_ROUNDING
     const double DOUBLE_ROUNDING
     vec term_of_power(vec x, vec k)
+    vec weighted_term(vec x, vec k, vec weight)
     dvec dterm_of_power(dvec x, dvec k)
     dvec dscale(dvec x, dvec k)
     dvec dunscale(dvec x, dvec k)

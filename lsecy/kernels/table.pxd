@@ -33,7 +33,7 @@ cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
     return n <= (SHORT_ROW if bits == 32 else 48)
 
 # The elements of a block: exponents scale * a + logb and weights b, of which some are left out.
-# Steps lead from row to row of a panel of columns, in elements; a row of its own has none.
+# Steps lead from row to row of a panel of columns, or of several rows, in elements; a row of its own has none.
 cdef struct Terms:
     const void *a
     Py_ssize_t a_step
@@ -69,9 +69,9 @@ cdef struct Kernels:
     int lanes
     # Folds `n` neighbouring elements into state `place`.
     void (*fold_row)(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil
-    # The same for `count` plain rows of at most a block, `a_step` elements apart, into as many states.
-    void (*fold_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Care care,
-                      const States *states) noexcept nogil
+    # The same for `count` rows of at most a block, whose operands lie a_step, b_step and kept_step apart, into as many
+    # states.
+    void (*fold_rows)(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care care, const States *states) noexcept nogil
     # Folds `n` rows of `width` neighbouring columns (lanes <= width <= TILE) into `width` states.
     void (*fold_columns)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
