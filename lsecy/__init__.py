@@ -14,7 +14,7 @@ The map of the house; calls go downhill only::
             |                its parts _running.pxi (running sums) and _scoring.pxi (scores of rows)
             |-> _threads.pyx     the one door to OpenMP
             `-> kernels/         arithmetic: one text, compiled per instruction set and element type
-    _plain.py            what the kernels do not do: complex and longdouble, in plain NumPy
+    _plain.pyx           what the kernels do not do: complex and longdouble, in plain loops
     _config.py           which kernels this machine runs; show_config
     __main__.py          the command ``lsecy``
 """

@@ -51,7 +51,8 @@ cdef class Call:
     cdef object b
     cdef object mask
     cdef tuple shape         # of the result
-    cdef object type         # dtype of the result; None: that in which the plain path answers
+    cdef object kind         # dtype in which the operands of the plain path meet
+    cdef object type         # dtype of the result; None: the plain path's, where log|z| is real and the sign is not
     cdef object out          # the user's, or None
     cdef object target       # what a map is written to: out itself, where it can be
     cdef bint general        # complex or longdouble: for the plain path
@@ -74,12 +75,11 @@ cdef object as_result(Call asked, array, out)
 cdef object output_dtype(str function, dtype)
 
 
-cdef inline object b_of(Call asked):
-    return None if asked.problem.logarithmic else asked.b
-
-
-cdef inline object logb_of(Call asked):
-    return asked.b if asked.problem.logarithmic else None
+cdef inline int plain_type(kind, bint in_pairs):
+    # NumPy's type number of the reals or pairs that the plain path computes with.
+    if kind.char in "gG":
+        return cnp.NPY_CLONGDOUBLE if in_pairs else cnp.NPY_LONGDOUBLE
+    return cnp.NPY_CDOUBLE if in_pairs else cnp.NPY_DOUBLE
 
 
 # --- the short way ------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
     cdef char summed[MOST_AXES]
     cdef Py_ssize_t strides[4][MOST_AXES]
     cdef Call asked = operands(function, "a", a, b, where, logb, scale, dtype)
+    if asked.general:
+        widen_operands(asked)
     shape = common_shape(function, "a", asked, strides)
     mark_axes(function, axis, len(shape), summed)
     asked.shape = result_shape(shape, summed, bool(keepdims))
@@ -22,8 +24,8 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
     if out is not None:
         for one in two_outputs(function, out) if return_sign else (out,):
             check_output(asked, one)
+    split_axes(&asked.problem, shape, strides, False, summed)
     if not asked.general:
-        split_axes(&asked.problem, shape, strides, False, summed)
         choose_inner(&asked.problem, False)
     return asked
 
@@ -31,8 +33,8 @@ cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out,
 cdef Call whole_of(Call asked, axis, keepdims):
     # The sum of the weights of what is kept: that of exp(0) in place of exp(a).
     nought = np.broadcast_to(0.0, np.shape(asked.a))
-    return reduction(asked.function, nought, axis, b_of(asked), keepdims, asked.mask, logb_of(asked),
-                     1.0, None, np.float64, True)
+    b, logb = (None, asked.b) if asked.problem.logarithmic else (asked.b, None)
+    return reduction(asked.function, nought, axis, b, keepdims, asked.mask, logb, 1.0, None, np.float64, True)
 
 
 cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name="x", bint shares=True):
@@ -42,6 +44,8 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str 
     cdef Py_ssize_t size, k
     cdef Call asked
     asked = operands(function, name, x, b, where, logb, scale, dtype)
+    if asked.general:
+        widen_operands(asked)
     asked.shape = common_shape(function, name, asked, strides)
     if shares and b is not None and not asked.general:
         check_shares(asked)
@@ -49,14 +53,13 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str 
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
     check_output(asked, out)
-    if asked.general:
-        return asked
     asked.target = map_target(asked)
-    size = asked.problem.bits // 8
+    size = asked.target.itemsize
     for k in range(len(asked.shape)):
         strides[3][k] = cnp.PyArray_STRIDE(<cnp.ndarray> asked.target, k) // size
     split_axes(&asked.problem, asked.shape, strides, True, summed)
-    choose_inner(&asked.problem, True)
+    if not asked.general:
+        choose_inner(&asked.problem, True)
     return asked
 
 
@@ -162,17 +165,20 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     if weights is not None and not cnp.PyArray_CheckExact(weights):
         take_mask(function, asked, weights)
     asked.a = as_array(function, name, a)
-    kind = element_type(function, name, asked.a)
+    kind = asked.kind = element_type(function, name, asked.a)
     if weights is not None:
         asked.b = as_array(function, asked.label, weights)
         if not weak:    # a Python number takes the type of the array, as in NumPy
             other = element_type(function, asked.label, asked.b)
-            kind = kind if kind is other else joined_type(asked.a.dtype, asked.b.dtype)
+            if kind is not other:
+                kind = joined_type(asked.a.dtype, asked.b.dtype)
     asked.general = (kind is not FLOAT64 and kind is not FLOAT32 and kind is not FLOAT16
                      and (kind.kind == "c" or kind == LONGDOUBLE))
     asked.type = kind if dtype is None else output_type(function, dtype, kind)
     if asked.general:
-        if dtype is None:    # known when it is computed: log|z| is real, the sign of z is not
+        if weights is not None and not weak:    # where integers count as float64
+            asked.kind = np.result_type(asked.kind, other)
+        if dtype is None:
             asked.type = None
         return asked
     problem.bits = 64 if kind is FLOAT64 or asked.type is FLOAT64 else 32
@@ -322,6 +328,25 @@ cdef void fill_operand(Operand *operand, array, int bits) except *:
                       and cnp.PyArray_ISBEHAVED_RO(array))
 
 
+cdef int widen_operands(Call asked) except -1:
+    # For the plain path: aligned native arrays of one precision, complex only where they were.
+    asked.a = widened(asked.a, asked.kind)
+    if asked.b is not None:
+        asked.b = widened(asked.b, asked.kind)
+    fill_operand(&asked.problem.a, asked.a, 0)
+    fill_operand(&asked.problem.b, asked.b, 0)
+    fill_operand(&asked.problem.mask, asked.mask, 8)
+    return 0
+
+
+cdef object widened(array, kind):
+    cdef int type = plain_type(kind, cnp.PyTypeNum_ISCOMPLEX(cnp.PyArray_TYPE(array)))
+    if cnp.PyArray_TYPE(array) == type and cnp.PyArray_ISBEHAVED_RO(array):
+        return array
+    with np.errstate(all="ignore"):
+        return np.array(array, cnp.PyArray_DescrFromType(type))
+
+
 cdef int check_shares(Call asked) except -1:
     # softmax shares out a whole, so a weight that counts is a share.
     cdef object b = asked.b
@@ -341,8 +366,7 @@ cdef int check_shares(Call asked) except -1:
 
 
 cdef int refuse_general(Call asked, str what) except -1:
-    kind = asked.a.dtype if asked.b is None else np.result_type(asked.a, asked.b)
-    raise TypeError(f"{asked.function}: {kind} has no {what}; allowed are float16, bfloat16, float32, float64, "
+    raise TypeError(f"{asked.function}: {asked.kind} has no {what}; allowed are float16, bfloat16, float32, float64, "
                     "integers and booleans")
 
 
@@ -439,6 +463,8 @@ cdef map_target(Call asked):
     # overlaps an input, but for x in its own place.
     cdef object out = asked.out
     cdef object element = FLOAT64 if asked.problem.bits == 64 else FLOAT32
+    if asked.general:    # the row is read again while it is written
+        return np.empty(asked.shape, cnp.PyArray_DescrFromType(plain_type(asked.kind, asked.kind.kind == "c")))
     if out is not None and out.dtype == element and cnp.PyArray_ISBEHAVED(out):
         alone = asked.b is None and asked.mask is None
         if lies_apart(asked, out) or (alone and is_same_place(out, asked.a)):

@@ -5,11 +5,9 @@ import math
 
 import numpy as np
 
-from lsecy import _plain
-
 cimport numpy as cnp
 from libc.math cimport INFINITY
-from lsecy cimport _arguments, _drivers
+from lsecy cimport _arguments, _drivers, _plain
 from lsecy._arguments cimport Call, bare_length
 from lsecy.kernels.table cimport LOG_SOFTMAX, SOFTMAX, Map
 
@@ -91,7 +89,7 @@ def softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None,
         if result is not None:
             return result
     asked = _arguments.mapping("softmax", x, axis, b, where, logb, scale, out, dtype)
-    return answer(asked, SOFTMAX, axis, scale)
+    return answer(asked, SOFTMAX, scale)
 
 
 def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None, dtype=None):
@@ -137,7 +135,7 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
         if result is not None:
             return result
     asked = _arguments.mapping("log_softmax", x, axis, b, where, logb, scale, out, dtype)
-    return answer(asked, LOG_SOFTMAX, axis, scale)
+    return answer(asked, LOG_SOFTMAX, scale)
 
 
 def logcumsumexp(a, axis=None, *, b=None, where=None, logb=None, scale=1.0, exclusive=False, reverse=False,
@@ -258,12 +256,10 @@ cdef inline object one_row(cnp.ndarray x, Py_ssize_t n, Map map):
     return None
 
 
-cdef object answer(Call asked, Map map, axis, scale):
+cdef object answer(Call asked, Map map, scale):
     cdef object result = asked.target
     if asked.general:
-        plain = _plain.softmax if map == SOFTMAX else _plain.log_softmax
-        weights = (None, asked.mask, asked.b) if asked.problem.logarithmic else (asked.b, asked.mask, None)
-        result = plain(asked.a, axis, *weights, scale)
+        result = _plain.mapped(asked, scale, map)
     else:
         _drivers.map_rows(&asked.problem, map, cnp.PyArray_DATA(<cnp.ndarray> result))
     return _arguments.as_result(asked, result, asked.out)

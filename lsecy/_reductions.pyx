@@ -3,12 +3,10 @@
 
 import numpy as np
 
-from lsecy import _plain
-
 cimport numpy as cnp
 from libc.math cimport INFINITY
-from lsecy cimport _arguments, _drivers
-from lsecy._arguments cimport Call, b_of, bare_length, logb_of
+from lsecy cimport _arguments, _drivers, _plain
+from lsecy._arguments cimport Call, bare_length
 
 cnp.import_array()
 
@@ -46,7 +44,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     a : array_like
         Exponents: float32, float64, float16 or bfloat16, or integers and booleans, which count as
         float64.  Any shape and memory layout; never copied as a whole.  Complex numbers and
-        longdouble are taken too, by plain NumPy and its temporaries.
+        longdouble are taken too, by plain loops in one thread; only complex64 is copied, to complex128.
     axis : None, int or tuple of int, default None
         Axes that are summed over; None means all of them, ``()`` none.
     b : array_like, optional
@@ -126,8 +124,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
             return one_row(<cnp.ndarray> a, n)
     asked = _arguments.reduction("logsumexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
     if asked.general:
-        return delivered(asked, return_sign, _plain.logsumexp(
-            asked.a, axis, b_of(asked), keepdims, return_sign, asked.mask, logb_of(asked), scale))
+        return delivered(asked, return_sign, _plain.reduced(asked, scale, False, bool(return_sign)))
     return answer(asked, return_sign)
 
 
@@ -173,8 +170,7 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     """
     asked = _arguments.reduction("logmeanexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
     if asked.general:
-        return delivered(asked, return_sign, _plain.logmeanexp(
-            asked.a, axis, b_of(asked), keepdims, return_sign, asked.mask, logb_of(asked), scale))
+        return delivered(asked, return_sign, _plain.reduced(asked, scale, True, bool(return_sign)))
     if asked.b is None and asked.mask is None:
         less = np.array(np.log(asked.problem.n) if asked.problem.n else -np.inf)
         signs = None

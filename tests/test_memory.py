@@ -29,6 +29,9 @@ BUILD = {
     "one row of integer weights": "a = np.empty((1000, 8000)); options = dict(axis=1, b=np.arange(8000))",
     "integers along axis 0": "a = np.empty((1000, 8000)); options = dict(axis=0, b=np.ones((1000, 1), int))",
     "integer weights": "a = np.empty((1000, 4000)); options = dict(axis=0, b=np.ones((1000, 4000), int))",
+    "complex128, rows": "a = np.empty((1000, 4000), complex); options = dict(axis=1)",
+    "complex128, columns": "a = np.empty((1000, 4000), complex); options = dict(axis=0, b=np.ones(4000))",
+    "longdouble": "a = np.empty((1000, 4000), np.longdouble); options = dict(axis=1)",
     "weights that enlarge": "a = np.empty((8000,)); options = dict(axis=1, b=np.ones((1000, 1)))",
 }  # fmt: skip
 

@@ -249,6 +249,14 @@ def test_types_join(function, kind, other, result, name):
     assert got.dtype == result
 
 
+@pytest.mark.parametrize("number", [2, 2.0, True])
+@pytest.mark.parametrize("name", ["b", "logb", "scale"])
+@by_type
+@by_function
+def test_a_plain_number_does_not_promote(function, kind, name, number):
+    assert getattr(lsecy, function)(np.ones(3, kind), **{name: number}).dtype == kind
+
+
 @by_function
 def test_weights_may_enlarge_the_array(rng, function):
     a, b = draw(rng, (4,), complex), rng.uniform(0.1, 1, (3, 1))
@@ -305,6 +313,12 @@ def test_a_scale_multiplies_the_exponent(rng, function, kind):
     )
 
 
+@pytest.mark.parametrize("function", ["logsumexp", "logmeanexp"])
+def test_a_scale_in_longdouble_keeps_its_digits(function):
+    a, scale = np.array([3.0, 3.0], np.longdouble), np.longdouble(1) / 3
+    assert close(getattr(lsecy, function)(a, scale=scale), getattr(lsecy, function)(a * scale), 1, a.dtype)
+
+
 def test_a_scale_leaves_infinite_complex_numbers_whole():
     assert lsecy.logsumexp(np.array([INF + 0j, 1]), scale=2.0) == INF
     assert lsecy.logsumexp(np.array([-INF + 0j, 1]), scale=2.0) == 2
@@ -352,6 +366,14 @@ def test_logsumexp_is_exact_to_two_eps(rng, kind, spread, n):
 
 
 @pytest.mark.parametrize("kind", [np.complex128, *LONG])
+def test_a_long_sum_loses_no_digits(rng, kind):
+    a = draw(rng, 20, kind, 0.1)
+    with mp.workdps(60):
+        exact = exact_logsumexp(a) + mp.log(5000)
+    assert error(lsecy.logsumexp(np.tile(a, 5000)), exact) < 2
+
+
+@pytest.mark.parametrize("kind", [np.complex128, *LONG])
 @pytest.mark.parametrize("spread", [0.1, 5, 100])
 def test_softmax_is_exact_to_a_few_eps(rng, kind, spread):
     x = draw(rng, 20, kind, spread)
@@ -388,6 +410,15 @@ def test_complex_weights_act_as_the_formula_says(rng):
     terms = b * np.exp(0.5 * a)
     assert close(lsecy.softmax(a, b=b, scale=0.5), terms / terms.sum(), 50, complex)
     assert close(np.exp(lsecy.log_softmax(a, b=b, scale=0.5)), terms / terms.sum(), 50, complex)
+
+
+@pytest.mark.parametrize("kind", [np.complex128, np.clongdouble])
+def test_the_logarithm_of_a_weight_near_the_unit_circle_keeps_its_digits(rng, kind):
+    for distance in 10.0 ** -np.arange(1, 15):
+        b = ((1 + distance) * np.exp(1j * rng.uniform(-3, 3, 1))).astype(kind)
+        with mp.workdps(60):
+            exact = mp.log(abs(exactly(b[0])))
+        assert error(lsecy.logsumexp(np.zeros(1), b=b).real, exact) < 2
 
 
 @pytest.mark.parametrize("kind", LONG)

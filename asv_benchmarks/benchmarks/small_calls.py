@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .common import CONTENDERS, DTYPES, normal, uniform
+from .common import CONTENDERS, DTYPES, LIBRARIES, normal, uniform
 
 
 class TenNumbers:
@@ -24,6 +24,24 @@ class TenNumbers:
 
     def time_call(self, *_):
         self.call(self.a, **self.options)
+
+
+class ThreeComplexNumbers:
+    """What does a call cost on three complex numbers, such as a derivative by complex steps takes?"""
+
+    param_names = ["library", "function", "dtype"]
+    params = [
+        list(LIBRARIES),
+        ["logsumexp", "softmax", "log_softmax"],
+        ["complex64", "complex128", "longdouble"],
+    ]
+
+    def setup(self, library, function, dtype):
+        self.call = getattr(LIBRARIES[library], function)
+        self.a = normal("3", dtype)
+
+    def time_call(self, *_):
+        self.call(self.a)
 
 
 class Yardstick:
