@@ -197,7 +197,7 @@ cdef inline void table_power(vec x, vec lost, bint exact, vec steps, bint whole,
     table_powers(&x, &lost, 1, exact, steps, whole, powers, t, q, k, z)
 
 
-cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept nogil:
+cdef inline void table_exp(vec *x, int count, bint close, vec *beyond, vec *power) noexcept nogil:
     # exp(x) of `count` vectors, in their place, for a sum, where a table is looked up in registers but has no room for
     # float's 32 powers.
     #     t (1 + r Q(r)), t = 2^k with k a multiple of 1 / TABLE, |r| <= ln2 / (2 TABLE)
@@ -206,21 +206,22 @@ cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept 
     # close  |k| < 64 (double 512), and the same result; of any other x the result is not to be used, and `beyond`
     #        then has a bit that makes it 2 or more, or NaN.  k is counted in units of 32 (double 256) for that: its
     #        exponent's highest bit tells 2 from less, and the bits of many are gathered by one instruction each.
-    # r      of float by one multiply-add, as in float_power: |x| 2^-28.4 is lost
+    # power  or NULL: exp(x) is 2^floor(power) times what stands in x, to the same bits where both are normal numbers
+    # r      of float by one multiply-add, as in float_powers: |x| 2^-28.4 is lost
     # bound  1.7 ulp + |x| 2^-28.4, double 1.25 ulp
     cdef Powers powers = powers_of_two()
     cdef real unit = (32 if REAL_BITS == 32 else 256) if close else 1    # a power of two: nothing is rounded
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
-    cdef vec power[GROUP_BOUND]
+    cdef vec powers_of_x[GROUP_BOUND]
     cdef vec z, k
     cdef int s
     for s in range(count):
         z = x[s] * splat(<real> 1.4426950408889634 / unit) + splat(WHOLE_STEPS / unit)
-        power[s] = k = z - splat(WHOLE_STEPS / unit)
+        powers_of_x[s] = k = z - splat(WHOLE_STEPS / unit)
         if close:
             beyond[0] = either_bits(beyond[0], k)
-        if close or not REGISTER_TABLE:
+        if power == NULL and (close or not REGISTER_TABLE):
             t[s] = times_power(vlookup(powers.bare, z), z)
         else:    # scaled last, by the instruction that knows the ends of the range
             t[s] = vlookup(powers.rounded, z)
@@ -231,8 +232,10 @@ cdef inline void table_exp(vec *x, int count, bint close, vec *beyond) noexcept 
     horner(TABLE_SHORT, TABLE_SHORT_DEGREE, x, count, q)
     for s in range(count):
         x[s] = q[s] * (t[s] * x[s]) + t[s]
-        if REGISTER_TABLE and not close:
-            x[s] = term_of_power(x[s], power[s])
+        if power != NULL:
+            power[s] = powers_of_x[s]
+        elif REGISTER_TABLE and not close:
+            x[s] = term_of_power(x[s], powers_of_x[s])
 
 
 cdef inline void vtwo_sum(vec x, vec y, vec *total, vec *error) noexcept nogil:

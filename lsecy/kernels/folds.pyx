@@ -226,45 +226,98 @@ cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t coun
         tail.terms.kept_inner = 1
 
 
-cdef inline void fast_terms(vec *x, const vec *lost, const vec *b, int count, bint lossy, bint weighted) noexcept nogil:
-    # exp(x + lost) of `count` vectors, in their place, or b exp(x + lost) with b's exponent taken into the power of two,
-    # so that weights of any size neither overflow nor vanish.  A zero weight drops its element, NaN or not.  Only if
-    # `lossy` is there anything lost.
+cdef inline void add_lost(vec *terms, const vec *lost, int count) noexcept nogil:
+    # exp(x + lost) = exp(x) (1 + lost), for what rounding took from x.
+    cdef int s
+    for s in range(count):
+        terms[s] = terms[s] * lost[s] + terms[s]
+
+
+cdef inline void fast_terms(vec *x, const vec *lost, int count, bint lossy) noexcept nogil:
+    # exp(x + lost) of `count` vectors, in their place.  Only if `lossy` is there anything lost.
+    cdef vec p[GROUP_BOUND]
+    cdef vec z[GROUP_BOUND]
+    cdef vec k[GROUP_BOUND]
+    cdef int s
+    for s in range(count):
+        x[s] = in_range(x[s])
+    if CLOSE_TERMS:
+        table_exp(x, count, False, NULL, NULL)
+        if lossy:
+            add_lost(x, lost, count)
+        return
+    powers_of(x, count, p, z, k)
+    if lossy:
+        add_lost(p, lost, count)
+    for s in range(count):
+        x[s] = term_in_range(p[s], z[s], k[s])
+
+
+cdef inline void powers_of(vec *x, int count, vec *p, vec *z, vec *k) noexcept nogil:
+    # exp(x) = 2^k p of `count` vectors.
+    cdef int s
+    if REAL_BITS == 32:
+        float_powers(x, count, p, z, k)
+        return
+    for s in range(count):    # half: x itself
+        double_power(half(x[s], 0), False, <dvec *> (p + s), <dvec *> (z + s), <dvec *> (k + s))
+
+
+cdef inline void weighted_terms(vec *x, const vec *lost, const vec *b, int count, bint lossy) noexcept nogil:
+    # b exp(x + lost), with b's exponent taken into the power of two, so that weights of any size neither overflow nor
+    # vanish.  A zero weight drops its element, NaN or not.
     cdef vec p[GROUP_BOUND]
     cdef vec z[GROUP_BOUND]
     cdef vec k[GROUP_BOUND]
     cdef vec mantissa, exponent
     cdef int s
-    if CLOSE_TERMS and not weighted:
+    if PRODUCTS:
         for s in range(count):
-            x[s] = in_range(x[s])
-        table_exp(x, count, False, NULL)
-        if lossy:
-            for s in range(count):
-                x[s] = x[s] * lost[s] + x[s]
-        return
-    if not weighted:
+            p[s] = x[s]
+        table_exp(p, count, False, NULL, k)
         for s in range(count):
-            x[s] = in_range(x[s])
-    if REAL_BITS == 32:
-        float_powers(x, count, p, z, k)
+            k[s] = nearest_whole(k[s] - splat(<real> (0.5 - 0.5 / TABLE)))
     else:
-        for s in range(count):    # half: x itself
-            double_power(half(x[s], 0), False, <dvec *> (p + s), <dvec *> (z + s), <dvec *> (k + s))
+        powers_of(x, count, p, z, k)
     if lossy:
-        for s in range(count):
-            p[s] = p[s] * lost[s] + p[s]
+        add_lost(p, lost, count)
     for s in range(count):
-        if not weighted:
-            x[s] = term_in_range(p[s], z[s], k[s])
-        else:
-            split_power(b[s], &mantissa, &exponent)
-            x[s] = weighted_term(p[s] * mantissa, k[s] + exponent, b[s])
+        split_power(b[s], &mantissa, &exponent)
+        x[s] = weighted_term(p[s] * mantissa, k[s] + exponent, b[s])
+
+
+cdef void each_weighted_term(vec *x, const vec *lost, const vec *b, int count, bint lossy) noexcept nogil:
+    # weighted_terms of those for which products would not do: rarely, so one by one.
+    cdef int s
+    for s in range(count):
+        weighted_terms(x + s, lost + s, b + s, 1, lossy)
+
+
+cdef inline bint products(const vec *x, const vec *lost, const vec *b, bint lossy, vec *e) noexcept nogil:
+    # b exp(x + lost) of TREE vectors to the same bits, where splitting a weight takes as long as an exponential.  False
+    # where an exponent is not close, or a weight other than 0 not between 2^-40 and 2^40: a product might leave the
+    # normal numbers then.
+    cdef vec beyond = splat(0), most = splat(0), least = splat(1), size
+    cdef int s, k, first
+    for k in range(TREE // GENERAL):
+        first = k * GENERAL
+        for s in range(first, first + GENERAL):
+            size = magnitude(b[s])
+            e[s] = pick(size == splat(0), splat(0), x[s])
+            most = at_least(most, size)
+            least = at_most(least, pick(size == splat(0), least, size))
+        table_exp(e + first, GENERAL, True, &beyond, NULL)
+        if lossy:
+            add_lost(e + first, lost + first, GENERAL)
+        for s in range(first, first + GENERAL):
+            e[s] = e[s] * b[s]
+    return all_close(beyond) and all_set((most < splat(<real> 1.099511627776e12)) & (
+        least > splat(<real> 9.094947017729282e-13)))
 
 
 cdef inline vec fast_term(vec x) noexcept nogil:
     # exp(x).
-    fast_terms(&x, NULL, NULL, 1, False, False)
+    fast_terms(&x, NULL, 1, False)
     return x
 
 
@@ -332,7 +385,7 @@ cdef inline void fast_group(vec *e, int count, bint close, vec *beyond) noexcept
     if not close:
         for s in range(count):
             e[s] = in_range(e[s])
-    table_exp(e, count, close, beyond)
+    table_exp(e, count, close, beyond, NULL)
 
 
 cdef inline int in_tree(Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart) noexcept nogil:
@@ -349,12 +402,9 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
                             Py_ssize_t j_apart, vec shift, int known, int count, bint general, bint close, vec *beyond,
                             vec *size) noexcept nogil:
     # The tree sum of `count` <= 8 vectors of terms, `row_apart` and `j_apart` from each other; missing
-    # ones count as zero.  known >= count: as far as the compiler knows.  size: the sum of their magnitudes, of
+    # ones count as zero.  known >= count: as far as the compiler knows, or 0.  size: the sum of their magnitudes, of
     # general terms alone.  close: as in `table_exp`, for plain terms whose shift is 0.
     cdef vec e[TREE]
-    cdef vec sizes[TREE]
-    cdef vec b[TREE]
-    cdef vec lost[TREE]
     cdef int s, k, first, group
     if not general and GROUP == 1:    # as below; there compilers would not unroll it, which costs a third
         for s in range(known):
@@ -379,19 +429,50 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
                     e[s] = splat(0)
                 add_to_tree(e, s)
         return here(e[0])
+    if known == TREE:
+        general_terms(terms, row, row_apart, j, j_apart, shift, TREE, e, size)
+    else:
+        fewer_terms(terms, row, row_apart, j, j_apart, shift, count, e, size)
+    return e[0]
+
+
+cdef void fewer_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
+                      vec shift, int count, vec *total, vec *size) noexcept nogil:
+    # A function of its own, for it is as large as all the rest of a sum.
+    general_terms(terms, row, row_apart, j, j_apart, shift, count, total, size)
+
+
+cdef inline void general_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                               Py_ssize_t j_apart, vec shift, int count, vec *total, vec *size) noexcept nogil:
+    cdef vec e[TREE]
+    cdef vec x[TREE]
+    cdef vec sizes[TREE]
+    cdef vec b[TREE]
+    cdef vec lost[TREE]
+    cdef int s, k, first
     exponents(terms, row, row_apart, j, j_apart, count, e, lost, b)
-    for k in range(TREE // GENERAL):
-        first = k * GENERAL
-        for s in range(first, first + GENERAL):
-            if s < count:
-                e[s] = e[s] - shift
-            else:    # nothing, whatever stands there
-                e[s] = splat(<real> -INFINITY)
-                lost[s] = b[s] = splat(0)
-        if terms.b == NULL:
-            fast_terms(e + first, lost + first, b + first, GENERAL, not are_exact(terms), False)
-        else:
-            fast_terms(e + first, lost + first, b + first, GENERAL, not are_exact(terms), True)
+    for s in range(TREE):
+        if s < count:
+            e[s] = e[s] - shift
+        else:    # nothing, whatever stands there
+            e[s] = splat(<real> -INFINITY)
+            lost[s] = b[s] = splat(0)
+    if PRODUCTS and terms.b != NULL:
+        for s in range(TREE):
+            x[s] = e[s]
+        if not products(x, lost, b, not are_exact(terms), e):
+            for s in range(TREE):
+                e[s] = x[s]
+            each_weighted_term(e, lost, b, count, not are_exact(terms))
+            for s in range(count, TREE):
+                e[s] = splat(0)
+    else:
+        for k in range(TREE // GENERAL):
+            first = k * GENERAL
+            if terms.b == NULL:
+                fast_terms(e + first, lost + first, GENERAL, not are_exact(terms))
+            else:
+                weighted_terms(e + first, lost + first, b + first, GENERAL, not are_exact(terms))
     if terms.b != NULL and any_negative(b):
         for s in range(TREE):
             sizes[s] = magnitude(e[s])
@@ -399,7 +480,7 @@ cdef inline vec eight_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
         tree(e)
     else:
         size[0] = tree(e)
-    return e[0]
+    total[0] = e[0]
 
 
 cdef inline bint any_negative(const vec *b) noexcept nogil:
@@ -638,7 +719,7 @@ cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, bint ge
         count = TREE // 4 if count <= TREE // 4 and REAL_BITS == 64 else TREE // 2 if count <= TREE // 2 else TREE
     pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
     if general:
-        add_stripe(&tail.terms, 0, c, TREE, count, True, False, high, low, size)
+        add_stripe(&tail.terms, 0, c, 0, count, True, False, high, low, size)
     elif count == TREE // 4 and REAL_BITS == 64:
         add_stripe(&tail.terms, 0, c, TREE // 4, TREE // 4, False, False, high, low, size)
     elif count < TREE:
@@ -903,8 +984,8 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                     total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False,
                                         NULL, &sizes)
                 elif count < TREE:
-                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE, count, general, False, NULL,
-                                        &sizes)
+                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), 0 if general else TREE, count, general,
+                                        False, NULL, &sizes)
                 take_sums(high, low, place, first == 0, h, l)
                 add_wide(total, h, l)
                 put_sums(high, low, place, h, l)
@@ -1317,7 +1398,7 @@ cdef inline void close_terms(vec *x, int count, ivec *close) noexcept nogil:
             close[0] = close[0] & (x[s] < splat(350))
             x[s] = fast_term(x[s])
     if CLOSE_TERMS:
-        table_exp(x, count, True, &beyond)
+        table_exp(x, count, True, &beyond, NULL)
         close[0] = close[0] & (magnitude(beyond) < splat(2))
 
 

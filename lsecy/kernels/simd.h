@@ -642,6 +642,8 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #endif
 /* Is a sum's term cheaper where its exponent is known to be small?  Not float's with 32 powers in registers. */
 #define CLOSE_TERMS (REGISTER_LOOKUP && !(REGISTER_TABLE && REAL_BITS == 32))
+/* Is a weight multiplied with more easily than it is split? */
+#define PRODUCTS (CLOSE_TERMS && !REGISTER_TABLE)
 /* Vectors whose exponentials are computed side by side, as many as registers hold: for a sum, and in two parts. */
 #define GROUP (!CLOSE_TERMS ? 1 : REAL_BITS == 32 ? 2 : REGISTER_TABLE ? 8 : 4)
 #define PAIRED (REGISTER_TABLE || (CLOSE_TERMS && REAL_BITS == 64) ? 4 : 1)

@@ -18,6 +18,7 @@ cdef extern from "simd.h" nogil:
         TABLE
         REGISTER_LOOKUP
         CLOSE_TERMS
+        PRODUCTS
         GROUP
         PAIRED
         SHIFTS
