@@ -35,7 +35,7 @@ cdef struct Problem:
     Py_ssize_t n
     Py_ssize_t rows          # product of kept lengths
     Py_ssize_t inner         # length of the kept axis along which columns lie in memory, else 1
-    Py_ssize_t inner_b       # its stride in b: 0 or one element
+    Py_ssize_t inner_b       # its stride in b: 0 or one element, or any if take_logs
     Py_ssize_t inner_mask    # 0 or 1
     Py_ssize_t inner_out
     const double *less       # taken from each logarithm, in the result's order; or NULL

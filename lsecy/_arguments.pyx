@@ -650,7 +650,7 @@ cdef void choose_inner(Problem *problem, bint maps) noexcept:
         return
     for k in range(kept.count):
         if (kept.a[k] == size and kept.length[k] * size >= 64
-                and (kept.b[k] == 0 or (problem.b.direct and kept.b[k] == size and not problem.take_logs))
+                and (kept.b[k] == 0 or problem.take_logs or (problem.b.direct and kept.b[k] == size))
                 and (kept.mask[k] == 0 or kept.mask[k] == 1) and (kept.out[k] == 1 or not maps)):
             problem.inner = kept.length[k]
             problem.inner_b = kept.b[k]

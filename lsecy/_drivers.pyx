@@ -18,7 +18,7 @@ from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
-    Terms, is_plain, is_short, plain_terms)
+    Terms, is_plain, is_short, plain_terms, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter)
@@ -342,6 +342,15 @@ cdef inline void next_run(Walk *walk, Py_ssize_t run) noexcept nogil:
         walk.index[k - 1] += 1
 
 
+cdef inline void convert_run(const Problem *problem, const Operand *operand, const char *source, Py_ssize_t stride,
+                             void *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
+    # Elements that lie at equal steps, as the element type.
+    if problem.bits == 64:
+        convert(source, operand.type, operand.swapped, stride, <double *> target, target_step, count)
+    else:
+        convert(source, operand.type, operand.swapped, stride, <float *> target, target_step, count)
+
+
 cdef void gather(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
                  const char *row, Py_ssize_t first, Py_ssize_t count, void *target,
                  Py_ssize_t target_step) noexcept nogil:
@@ -354,10 +363,8 @@ cdef void gather(const Problem *problem, const Operand *operand, const Py_ssize_
         if size == 1:
             for k in range(run):
                 (<char *> target)[k * target_step] = row[walk.place + k * walk.stride]
-        elif size == 8:
-            convert(row + walk.place, operand.type, operand.swapped, walk.stride, <double *> target, target_step, run)
         else:
-            convert(row + walk.place, operand.type, operand.swapped, walk.stride, <float *> target, target_step, run)
+            convert_run(problem, operand, row + walk.place, walk.stride, target, target_step, run)
         target = <char *> target + run * target_step * size
         count -= run
         next_run(&walk, run)
@@ -429,9 +436,15 @@ cdef inline void gather_weights(const Problem *problem, const char *row, Py_ssiz
         kernels_of(problem.bits).logs(target, count)
 
 
-cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
-                    Terms *terms) noexcept nogil:
+cdef inline void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+                           Terms *terms) noexcept nogil:
     # Elements start .. start + count of a row.
+    row_terms_with(problem, row, start, count, buffers, NULL, False, terms)
+
+
+cdef void row_terms_with(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+                         void *logs, bint taken, Terms *terms) noexcept nogil:
+    # `logs`: where the logarithms of the weights go, or lie if they were taken before; NULL: in the buffers.
     cdef Py_ssize_t size = problem.bits // 8
     terms[0] = plain_terms(row.a + start * size, 0)
     terms.scale = problem.scale
@@ -445,8 +458,11 @@ cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
         elif not problem.take_logs and along_memory(problem, &problem.b, problem.reduced.b):
             set_weights(problem, terms, row.b + start * size)
         else:
-            gather_weights(problem, row.b, start, count if terms.b_inner else 1, buffers.b)
-            set_weights(problem, terms, buffers.b)
+            if logs == NULL:
+                logs = buffers.b
+            if not taken:
+                gather_weights(problem, row.b, start, count if terms.b_inner else 1, logs)
+            set_weights(problem, terms, logs)
     if problem.mask.data != NULL:
         if all_one(problem, &problem.mask, problem.reduced.mask):
             terms.kept = row.mask
@@ -456,14 +472,6 @@ cdef void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
         else:
             gather(problem, &problem.mask, problem.reduced.mask, row.mask, start, count, buffers.mask, 1)
             terms.kept = buffers.mask
-
-
-cdef inline void drop_masked(const Problem *problem, Py_ssize_t count, Buffers *buffers, Terms *terms) noexcept nogil:
-    # What a mask leaves out is as good as -inf where there are neither weights nor a scale, and rows of plain elements
-    # are the fastest.
-    if problem.bare and terms.kept != NULL:
-        kernels_of(problem.bits).drop(terms, 1, count, buffers.a, 0)
-        terms[0] = plain_terms(buffers.a, 0)
 
 
 cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
@@ -479,7 +487,7 @@ cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssiz
     if problem.b.data != NULL:
         if problem.b.direct and step_b % size == 0 and not problem.take_logs:
             set_weights(problem, terms, row.b + start * step_b)
-        else:    # then all columns share one weight a row
+        elif problem.inner_b == 0:    # all columns share one weight a row
             gather_weights(problem, row.b, start, count, buffers.b)
             set_weights(problem, terms, buffers.b)
             terms.b_step = 1
@@ -487,6 +495,38 @@ cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssiz
     terms.kept_inner = problem.inner_mask
     if problem.mask.data != NULL:
         terms.kept = row.mask + start * terms.kept_step
+
+
+cdef inline bint logs_in_result(const Problem *problem) noexcept nogil:
+    # Do the logarithms of a map's weights stand where its answers will be until these are written?  Of weights that
+    # columns do not share, and of a row's, which would have to be taken again in each look: the result never lies where
+    # the weights do.
+    if not problem.take_logs:
+        return False
+    if problem.inner > 1:
+        return problem.inner_b != 0
+    return out_along(problem) and not all_one(problem, &problem.b, problem.reduced.b)
+
+
+cdef void map_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width, bint taken,
+                    Buffers *buffers, void *out, Terms *terms) noexcept nogil:
+    # Those of a block of a map.  `taken`: of its weights' logarithms if need be, in a look before.
+    cdef Py_ssize_t k, step = out_step(problem), size = problem.bits // 8
+    cdef Py_ssize_t step_b = problem.reduced.b[0] if problem.reduced.count else 0
+    cdef void *logs = at(problem, out, row.out + start * step) if logs_in_result(problem) else NULL
+    if problem.inner == 1:
+        row_terms_with(problem, row, start, count, buffers, logs, taken and logs != NULL, terms)
+        return
+    panel_terms(problem, row, start, count, buffers, terms)
+    if logs == NULL:
+        return
+    terms.logb = logs
+    terms.b_step = step
+    terms.b_inner = 1
+    for k in range(0 if taken else count):
+        convert_run(problem, &problem.b, row.b + (start + k) * step_b, problem.inner_b,
+                    <char *> logs + k * step * size, 1, width)
+        kernels_of(problem.bits).logs(<char *> logs + k * step * size, width)
 
 
 cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width,
@@ -497,13 +537,15 @@ cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize
     cdef Terms terms
     cdef void *out
     cdef bint along
-    if alone:
+    if look.phase != FOLD:
+        map_terms(problem, row, start, count, width, look.phase != PEAK and look.phase != BOTH, buffers, look.out,
+                  &terms)
+    elif alone:
         row_terms(problem, row, start, count, buffers, &terms)
-        if look.phase != FOLD:
-            drop_masked(problem, count, buffers, &terms)
-        width = 0
     else:
         panel_terms(problem, row, start, count, buffers, &terms)
+    if alone:
+        width = 0
     if look.phase == PEAK:
         kernels.peak(&terms, count, width, look.map, states.shift, states.low)
     elif look.phase == BOTH:
@@ -1461,18 +1503,17 @@ cdef void map_over(const Problem *problem, Row row, Py_ssize_t width, Map map, J
     # A row or a panel; `job` as in look_over.
     cdef Known known
     cdef States states = states_of(&known.room)
-    cdef Look look = look_for(map, &known)
-    look.out = out
+    cdef Look look = look_for(map, &known, out)
     if job == NULL and problem.n <= block_length(problem.bits) and map_one_block(problem, row, width, map, out):
         return
-    know(problem, row, width, map, job, &known)
+    know(problem, row, width, map, job, out, &known)
     find_undefined(problem, row, width, map, &known)
     look.phase = WRITE
     look_over(problem, row, width, &look, job, &states)
     fill_undefined(problem, row, width, map, &known, out)
 
 
-cdef inline Look look_for(Map map, Known *known) noexcept nogil:
+cdef inline Look look_for(Map map, Known *known, void *out) noexcept nogil:
     cdef Look look
     look.phase = PEAK
     look.care = FAST
@@ -1481,7 +1522,7 @@ cdef inline Look look_for(Map map, Known *known) noexcept nogil:
     look.first = known.first
     look.second = known.second
     look.power = known.power
-    look.out = NULL
+    look.out = out
     return look
 
 
@@ -1507,10 +1548,11 @@ cdef void find_sums(const Problem *problem, Row row, Py_ssize_t width, Look *loo
     look_over(problem, row, width, look, job, &states)
 
 
-cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, Known *known) noexcept nogil:
-    # Peaks and sums, and what these give to the answers.
+cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, void *out,
+               Known *known) noexcept nogil:
+    # Peaks and sums, and what these give to the answers, which will go to `out`.
     cdef States states = states_of(&known.room)
-    cdef Look look = look_for(map, known)
+    cdef Look look = look_for(map, known, out)
     find_sums(problem, row, width, &look, job, known)
     if settle_sums(problem, width, map, False, known):
         look.phase = APART
@@ -1519,17 +1561,15 @@ cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *
 
 
 cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
-    # A row or panel that is looked at in one piece.  False, and nothing is written, where it is special.
+    # A row or panel that is looked at in one piece.  False, and no answer is written, where it is special.
     cdef Buffers buffers
     cdef Terms terms
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef void *target = at(problem, out, row.out)
+    map_terms(problem, row, 0, problem.n, width, False, &buffers, out, &terms)
     if problem.inner > 1:
-        panel_terms(problem, row, 0, problem.n, &buffers, &terms)
         return kernels.map_block(&terms, problem.n, width, map, is_short(problem.n, problem.bits), target,
                                  out_step(problem))
-    row_terms(problem, row, 0, problem.n, &buffers, &terms)
-    drop_masked(problem, problem.n, &buffers, &terms)
     if out_along(problem):
         terms.bypass = bypasses(problem)
         return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)
@@ -1670,14 +1710,16 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
 
 
 cdef void map_long_rows(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
-    cdef Py_ssize_t k = 0, size = problem.bits // 8
-    cdef Terms terms
-    cdef bint dense = problem.plain and out_along(problem) and straight_rows(problem, group, &terms)
+    cdef Py_ssize_t k = 0
+    cdef Terms terms, rest
+    cdef bint straight = out_along(problem) and straight_rows(problem, group, &terms)
     while k < group.count:
-        if dense:
+        if straight:
+            rest = terms_from(&terms, k, problem.bits // 8)
+            rest.bypass = bypasses(problem)
             k += kernels_of(problem.bits).map_rows(
-                group.first.a + k * group.step_a, group.step_a // size, problem.n, group.count - k, map,
-                bypasses(problem), at(problem, out, group.first.out + k * group.step_out), group.step_out)
+                &rest, problem.n, group.count - k, map, at(problem, out, group.first.out + k * group.step_out),
+                group.step_out)
         if k < group.count:
             map_over(problem, row_of(group, k), 1, map, NULL, out)
             k += 1

@@ -213,7 +213,7 @@ cdef void know_all(Sight *sight) noexcept nogil:
         return
     sight.knows = True
     if not know_rest(sight):
-        know(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.job, sight.known)
+        know(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.job, NULL, sight.known)
         find_undefined(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.known)
 
 
@@ -607,10 +607,10 @@ cdef inline const double *weight_at(const Scoring *scoring, Py_ssize_t start) no
 cdef bint know_shares(const Problem *problem, Row row, Job *job, Known *logs, Known *shares) noexcept nogil:
     # Of softmax and of log_softmax.  False for a row of which the first is undefined.
     cdef States states = states_of(&logs.room)
-    cdef Look look = look_for(LOG_SOFTMAX, logs)
+    cdef Look look = look_for(LOG_SOFTMAX, logs, NULL)
     if is_short(problem.n, problem.bits):    # whose sums are of two kinds
-        know(problem, row, 1, SOFTMAX, job, shares)
-        know(problem, row, 1, LOG_SOFTMAX, job, logs)
+        know(problem, row, 1, SOFTMAX, job, NULL, shares)
+        know(problem, row, 1, LOG_SOFTMAX, job, NULL, logs)
         return not is_strange(logs, 0)
     find_sums(problem, row, 1, &look, job, logs)
     shares[0] = logs[0]

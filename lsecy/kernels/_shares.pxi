@@ -99,26 +99,107 @@ cdef inline bint is_bounded(const Base *base) noexcept nogil:
     return not base.far and all_set(base.least >= base.bottom)
 
 
-cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, bint general, vec *lost) noexcept nogil:
-    cdef vec b = splat(0)
-    lost[0] = splat(0)
-    if general:
-        return fetch(terms, row, j, lost, &b)
-    return load(<const real *> terms.a + row * terms.a_step + j)
+# How a look comes by its exponents.
+cdef enum Form:
+    PLAIN     # they are the elements
+    PAIRS     # they and what rounding took from them were worked out before (`prepared`)
+    RAW       # they are to be worked out
 
 
-cdef inline vec difference(vec x, const Base *base, bint general, bint far, vec *lost) noexcept nogil:
-    # x - shift; lost gains what rounding takes from it, and loses shift_low.  Of huge numbers what was lost
-    # need not be small: it joins the difference, and is forgotten with what lies below the bottom.
-    cdef vec d = x, error = lost[0]
-    if not general and not far:
-        return x
+cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                                Py_ssize_t j_apart, int count, vec *x, vec *lost) noexcept nogil:
+    # Of `count` <= TREE vectors the exponents, and rounding errors of these, or NaN beside what is infinite.
+    cdef vec b[TREE]
+    cdef vec total
+    cdef int s
+    exponents(terms, row, row_apart, j, j_apart, count, x, lost, b)
+    if are_exact(terms):
+        for s in range(count):
+            lost[s] = splat(0)
+    elif terms.lost == NULL:
+        for s in range(count):
+            lost[s] = at_most(splat(<real> 1e30), lost[s])    # NaN would make NaN of what is infinite
+            total = x[s] + lost[s]
+            lost[s] = (x[s] - total) + lost[s]
+            x[s] = total
+
+
+cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
+                        int count, vec *x, vec *lost) noexcept nogil:
+    # A function of its own, for it is large.
+    exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost)
+
+
+cdef inline void some_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                                Py_ssize_t j_apart, int count, Form form, vec *x, vec *lost) noexcept nogil:
+    cdef Py_ssize_t place
+    cdef int s
+    if form == RAW:
+        raw_exponents(terms, row, row_apart, j, j_apart, unknown(count), x, lost)
+        return
+    for s in range(count):
+        place = (row + s * row_apart) * terms.a_step + j + s * j_apart
+        x[s] = load(<const real *> terms.a + place)
+        lost[s] = load(<const real *> terms.lost + place) if form == PAIRS else splat(0)
+
+
+cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Form form, vec *lost) noexcept nogil:
+    cdef vec x
+    some_exponents(terms, row, 0, j, 0, 1, form, &x, lost)
+    return x
+
+
+# The exponents of a row of at most a block, worked out once for all looks at it.
+cdef struct Prepared:
+    real x[2 * BLOCK_DOUBLES]
+    real lost[2 * BLOCK_DOUBLES]
+
+
+cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
+    cdef vec x[TREE]
+    cdef vec lost[TREE]
+    cdef Tail tail
+    cdef Py_ssize_t j = 0
+    cdef bint exact = are_exact(terms)
+    cdef int s
+    while j + TREE * LANES <= n:
+        exponent_pairs(terms, 0, 0, j, LANES, TREE, x, lost)
+        for s in range(TREE):
+            store(room.x + j + s * LANES, x[s])
+            if not exact:
+                store(room.lost + j + s * LANES, lost[s])
+        j += TREE * LANES
+    while j < n:
+        x[0] = along_or_across(terms, n, j, 0, True, &tail, lost)
+        store(room.x + j, x[0])
+        store(room.lost + j, lost[0])
+        j += LANES
+
+
+cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
+    cdef Terms own = terms[0]
+    if is_plain(terms) or terms.lost != NULL:
+        return own
+    prepare(terms, n, room)
+    own = plain_terms(room.x, 0)
+    own.bypass = terms.bypass
+    if not are_exact(terms):
+        own.lost = room.lost
+    return own
+
+
+cdef inline vec difference(vec x, const Base *base, Form form, bint far, vec *lost) noexcept nogil:
+    # x - shift; lost gains what rounding takes from it, and loses shift_low.  What lies below the bottom is forgotten:
+    # of huge numbers what was lost need not be small.
+    cdef vec d, error
     if far:
         vtwo_sum(x, splat(0) - base.shift, &d, &error)
         error = (lost[0] - base.shift_low) + error
-    error = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
-    x = d + error
-    lost[0] = pick(x >= base.bottom, (d - x) + error, splat(0))
+        error = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
+        x = d + error
+        lost[0] = (d - x) + error
+    if far or form != PLAIN:
+        lost[0] = pick(x >= base.bottom, lost[0], splat(0))
     return x
 
 
@@ -140,12 +221,9 @@ cdef struct Kept:
     real rest[LANES_BOUND]
 
 
-cdef inline void some_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                            Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
+cdef inline void some_parts(vec *x, vec *lost, const Base *base, int count, Form form, bint far, bint bounded,
                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
     # Adds the first parts of `count` vectors of terms, without error in whatever order, and gives the second ones.
-    cdef vec x[GROUP_BOUND]
-    cdef vec lost[GROUP_BOUND]
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
     cdef vec k[GROUP_BOUND]
@@ -154,11 +232,10 @@ cdef inline void some_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     cdef vec h
     cdef int s
     for s in range(count):
-        x[s] = exponent(terms, row + s * row_apart, j + s * j_apart, general, lost + s)
-        x[s] = difference(x[s], base, general, far, lost + s)
+        x[s] = difference(x[s], base, form, far, lost + s)
         if not bounded:
             x[s] = at_least(x[s], base.bottom)
-    table_powers(x, lost, count, not general and not far, base.steps, True, &powers, t, q, k, z)
+    table_powers(x, lost, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
     for s in range(count):
         if kept != NULL:
             store(kept.t + place + s * apart, t[s])
@@ -169,46 +246,57 @@ cdef inline void some_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
 
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                             Py_ssize_t j_apart, const Base *base, int count, bint general, bint far, bint bounded,
+                             Py_ssize_t j_apart, const Base *base, int count, Form form, bint far, bint bounded,
                              Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
     # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
+    cdef vec x[TREE]
+    cdef vec lost[TREE]
     cdef vec l[TREE]
     cdef int s, first = 0, group
     high[0] = splat(0)
+    if form == RAW:
+        some_exponents(terms, row, row_apart, j, j_apart, count, RAW, x, lost)
     while first < TREE:
         group = 0
-        if first + PAIRED <= count and not general:
-            some_parts(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, base, PAIRED, general,
-                       far, bounded, kept, place + first * apart, apart, high, l + first)
+        if first + PAIRED <= count:
+            if form != RAW:
+                some_exponents(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, PAIRED, form,
+                               x + first, lost + first)
+            some_parts(x + first, lost + first, base, PAIRED, form, far, bounded, kept, place + first * apart, apart,
+                       high, l + first)
             group = PAIRED
         for s in range(first, first + PAIRED):
             if s >= count:
                 l[s] = splat(0)
             elif s >= first + group:
-                some_parts(terms, row + s * row_apart, row_apart, j + s * j_apart, j_apart, base, 1, general, far,
-                           bounded, kept, place + s * apart, apart, high, l + s)
-            if not general:
-                add_to_tree(l, s)
+                if form != RAW:
+                    some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s)
+                some_parts(x + s, lost + s, base, 1, form, far, bounded, kept, place + s * apart, apart, high, l + s)
+            add_to_tree(l, s)
         first += PAIRED
-    low[0] = tree(l) if general else l[0]
+    low[0] = l[0]
 
 
 cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general, bint far,
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, Form form, bint far,
                            dvec *high, dvec *low) noexcept nogil:
     # Adds eight terms one by one in wider arithmetic, but those that are the peak.
     cdef Powers powers = powers_of_two()
+    cdef vec exponents_of[TREE]
+    cdef vec losses[TREE]
     cdef vec x, lost, t, q, k, z
     cdef ivec top
     cdef int s, which
+    some_exponents(terms, row, row_apart, j, j_apart, count, form, exponents_of, losses)
     for s in range(count):
-        x = exponent(terms, row + s * row_apart, j + s * j_apart, general, &lost)
+        x = exponents_of[s]
+        lost = losses[s]
         top = x == whole.peak
-        if general:
+        if form != PLAIN:
             top = top & (lost == whole.peak_low)
-        x = difference(pick(top, splat(<real> -INFINITY), x), base, general, far, &lost)
-        table_power(at_least(x, base.bottom), lost, not general and not far, base.steps, True, &powers, &t, &q, &k, &z)
+        x = difference(pick(top, splat(<real> -INFINITY), x), base, form, far, &lost)
+        table_power(at_least(x, base.bottom), lost, form == PLAIN and not far, base.steps, True, &powers, &t, &q, &k, &z)
         t = pick(x < base.bottom, splat(0), t)
         x = whole_term(t, q)
         q = fused(t, q, t - x)
@@ -220,16 +308,16 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
 
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, bint general,
+                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, Form form,
                            bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place,
                            dvec *high, dvec *low) noexcept nogil:
     # Eight terms to the sums of a position; `apart`: to those of all but the peak.
     cdef vec h, l
     cdef int which
     if apart:
-        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, general, far, high, low)
+        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, form, far, high, low)
         return
-    eight_parts(terms, row, row_apart, j, j_apart, base, count, general, far, bounded, kept, place, j_apart, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, count, form, far, bounded, kept, place, j_apart, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -238,7 +326,7 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
             high[which] = high[which] + (half(h, which) + half(l, which))
 
 
-cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const Whole *whole, bint general,
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const Whole *whole, Form form,
                          bint far, bint apart, bint bounded, Kept *kept, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
@@ -258,21 +346,21 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             pad_terms(terms, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
             row = tail.terms
             j = 0
-        elif not general:    # one register for all addresses
+        elif form == PLAIN:    # one register for all addresses
             row.a = <const real *> terms.a + i
             j = 0
             for k in range(TREE):
                 prefetch(later + k * 64)
             later += stripe * sizeof(real)
         for v in range(WIDTH // LANES):
-            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, general, far, apart, bounded, kept,
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, form, far, apart, bounded, kept,
                       i + v * LANES, high + v * HALVES, low + v * HALVES)
         i += stripe
     keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
 
 
 cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const Whole *whole,
-                            bint general, bint far, bint apart, const States *states) noexcept nogil:
+                            Form form, bint far, bint apart, const States *states) noexcept nogil:
     # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
     cdef dvec high[SPREAD * HALVES_BOUND]
     cdef dvec low[SPREAD * HALVES_BOUND]
@@ -290,10 +378,10 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                 break
             count = in_tree(n, row, WIDTH)
             if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, general, far, apart, False, NULL, 0,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, form, far, apart, False, NULL, 0,
                           high + p * HALVES, low + p * HALVES)
             else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, general, far, apart, False, NULL, 0,
+                add_eight(terms, row, WIDTH, j, 0, base, whole, count, form, far, apart, False, NULL, 0,
                           high + p * HALVES, low + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
@@ -306,7 +394,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
                      joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
 
 
-cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, bint general,
+cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, Form form,
                              const States *states) noexcept nogil:
     # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.
     cdef double high[SPREAD * TILE]
@@ -332,10 +420,10 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 take_sums(high, low, place, first == 0, h, l)
                 count = in_tree(n, row, WIDTH)
                 if count == TREE:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, general, False, False, False, NULL, 0,
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, form, False, False, False, NULL, 0,
                               h, l)
                 else:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, general, False, False, False, NULL, 0,
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, False, NULL, 0,
                               h, l)
                 put_sums(high, low, place, h, l)
         first += TREE * WIDTH
@@ -351,7 +439,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                          joined[0], joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
 
 
-cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, bint general, bint far,
+cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, Form form, bint far,
                            Kept *kept, vec *high, vec *low) noexcept nogil:
     # One vector of short columns.
     cdef vec h, l
@@ -362,11 +450,11 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
-            eight_parts(&columns, row, 1, j, 0, base, TREE, general, far, False, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, TREE, form, far, False, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 4:
-            eight_parts(&columns, row, 1, j, 0, base, 4, general, far, False, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, 4, form, far, False, kept, row * TILE + j, TILE, &h, &l)
         else:
-            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), general, far, False, kept, row * TILE + j, TILE,
+            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), form, far, False, kept, row * TILE + j, TILE,
                         &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
@@ -399,7 +487,7 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     while i < n:
         x = along_or_across(terms, n, i, j, along, &tail, &lost)
         top = (x == whole.peak) & (lost == whole.peak_low)
-        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, True, True, &lost))
+        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, RAW, True, &lost))
         if not all_set(y < splat(-746)):
             store(d, y)
             store(rounded, lost)
@@ -431,13 +519,13 @@ cdef void sum_others(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along,
     cdef Py_ssize_t k
     cdef int which
     if along and plain:
-        sum_one(terms, n, base, whole, False, False, True, False, NULL, states)
+        sum_one(terms, n, base, whole, PLAIN, False, True, False, NULL, states)
     elif along:
-        sum_one(terms, n, base, whole, True, True, True, False, NULL, states)
+        sum_one(terms, n, base, whole, RAW, True, True, False, NULL, states)
     elif plain:
-        sum_vector(terms, n, j, base, whole, False, False, True, states)
+        sum_vector(terms, n, j, base, whole, PLAIN, False, True, states)
     else:
-        sum_vector(terms, n, j, base, whole, True, True, True, states)
+        sum_vector(terms, n, j, base, whole, RAW, True, True, states)
     for which in range(1 if along else HALVES):
         k = j + which * DLANES
         double_term(dsplat(0) - peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True,
@@ -505,11 +593,11 @@ cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, 
                                 vec *lost) noexcept nogil:
     # Exponents of a row from element i on, or of columns from j on in row i.
     if not along:
-        return exponent(terms, i, j, True, lost)
+        return exponent(terms, i, j, RAW, lost)
     if n - i >= LANES:
-        return exponent(terms, 0, i, True, lost)
+        return exponent(terms, 0, i, RAW, lost)
     pad_terms(terms, i, n - i, LANES, <real> -INFINITY, tail)
-    return exponent(&tail.terms, 0, 0, True, lost)
+    return exponent(&tail.terms, 0, 0, RAW, lost)
 
 
 cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
@@ -521,68 +609,70 @@ cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
 
 cdef inline bint are_exact(const Terms *terms) noexcept nogil:
     # Does rounding take nothing from the exponents?
-    return terms.scale == 1 and terms.logb == NULL
+    return terms.scale == 1 and terms.logb == NULL and terms.lost == NULL
 
 
-cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint plain, bint coarse, real *target,
-                             real *target_low, real *least) noexcept nogil:
-    # `coarse`: without what rounding took from the peak, which need not be the largest of equals then.
-    # `least`: the least exponent of plain terms, of others -inf.
+cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real *target, real *target_low,
+                             real *least) noexcept nogil:
+    # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not be
+    # the largest of equals then.
+    cdef const real *a = <const real *> terms.a
+    cdef const real *losses = <const real *> terms.lost
     cdef vec most[4]
     cdef vec fewest[4]
-    cdef vec x, lost, beside = splat(0)
-    cdef Tail tail
+    cdef vec x, lost, beside = splat(<real> -INFINITY)
     cdef Py_ssize_t i = 0, k
-    coarse = coarse or are_exact(terms)
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
         fewest[k] = splat(<real> INFINITY)
-    while plain and i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
+    while i + 4 * LANES <= n:    # four chains, for a maximum has to wait for the last one
         for k in range(4):
-            x = load(<const real *> terms.a + i + k * LANES)
+            x = load(a + i + k * LANES)
             most[k] = at_least(most[k], x)
             fewest[k] = at_most(fewest[k], x)
         i += 4 * LANES
-    while plain and i + LANES <= n:
-        x = load(<const real *> terms.a + i)
+    while i < n:
+        x = load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[0])
         most[0] = at_least(most[0], x)
         fewest[0] = at_most(fewest[0], x)
         i += LANES
-    while coarse and i + 4 * LANES <= n:
-        for k in range(4):
-            most[k] = at_least(most[k], exponent(terms, 0, i + k * LANES, True, &lost))
-        i += 4 * LANES
     for k in range(1, 4):
         most[0] = at_least(most[0], most[k])
         fewest[0] = at_most(fewest[0], fewest[k])
-    if plain and i < n:
-        x = load_some(<const real *> terms.a + i, n - i, (<const real *> terms.a)[0])
-        most[0] = at_least(most[0], x)
-        fewest[0] = at_most(fewest[0], x)
-        i = n
-    least[0] = -largest(splat(0) - fewest[0]) if plain else <real> -INFINITY
-    while i < n:
-        x = along_or_across(terms, n, i, 0, True, &tail, &lost)
-        if coarse:
-            most[0] = at_least(most[0], x)
-        else:
-            higher(x, lost, most, &beside)
-        i += LANES
+    least[0] = -largest(splat(0) - fewest[0])
     target[0] = largest(most[0])
-    beside = pick(most[0] == splat(target[0]), beside, splat(<real> -INFINITY))
-    target_low[0] = 0 if coarse else largest(beside)
+    target_low[0] = 0
+    if coarse or losses == NULL:
+        return
+    i = 0
+    while i < n:
+        x = load(a + i) if i + LANES <= n else load_some(a + i, n - i, <real> NAN)
+        lost = load(losses + i) if i + LANES <= n else load_some(losses + i, n - i, 0)
+        beside = at_least(beside, pick(x == splat(target[0]), lost, splat(<real> -INFINITY)))
+        i += LANES
+    target_low[0] = largest(beside)
 
 
 cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
                             vec *most, vec *beside) noexcept nogil:
-    cdef vec x, lost, high = most[0], low = beside[0]    # in registers
-    cdef Py_ssize_t row
-    for row in range(first, end):
-        x = exponent(terms, row, j, not plain, &lost)
-        if plain or coarse or are_exact(terms):
-            high = at_least(high, x)
-        else:
-            higher(x, lost, &high, &low)
+    cdef vec x[TREE]
+    cdef vec lost[TREE]
+    cdef vec high = most[0], low = beside[0]    # in registers
+    cdef Py_ssize_t row = first
+    cdef bint fine = not (coarse or are_exact(terms))
+    cdef int s, count
+    while plain and row < end:
+        high = at_least(high, load(<const real *> terms.a + row * terms.a_step + j))
+        row += 1
+    while row < end:
+        count = <int> min(end - row, TREE)
+        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost)
+        for s in range(count):
+            if fine:
+                higher(x[s], lost[s], &high, &low)
+            else:
+                high = at_least(high, x[s])
+        row += count
     most[0] = high
     beside[0] = low
 
@@ -617,9 +707,12 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
     cdef vec most[TILE]
     cdef vec beside[TILE]
     cdef bint plain = is_plain(terms)
+    cdef Prepared room
+    cdef Terms own
     cdef Py_ssize_t j, v, k
     if width == 0:
-        peak_of_row(terms, n, plain, map == SOFTMAX, high, low, &least)
+        own = prepared(terms, n, &room)
+        peak_of_row(&own, n, map == SOFTMAX, high, low, &least)
         target[0] = high[0]
         target_low[0] = low[0]
         return
@@ -641,48 +734,46 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *b
                      const States *states) noexcept nogil:
     # Combinations of constants that matter are loops of their own.
     if base.far:
-        sum_one(terms, n, base, NULL, True, True, False, False, NULL, states)
+        sum_one(terms, n, base, NULL, RAW, True, False, False, NULL, states)
     elif plain and is_bounded(base):
-        sum_one(terms, n, base, NULL, False, False, False, True, NULL, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, False, True, NULL, states)
     elif plain:
-        sum_one(terms, n, base, NULL, False, False, False, False, NULL, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, False, False, NULL, states)
     else:
-        sum_one(terms, n, base, NULL, True, False, False, False, NULL, states)
+        sum_one(terms, n, base, NULL, PAIRS, False, False, False, NULL, states)
 
 
 cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, Kept *kept,
                        const States *states) noexcept nogil:
     if plain and is_bounded(base):
-        sum_one(terms, n, base, NULL, False, False, False, True, kept, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, False, True, kept, states)
     elif plain:
-        sum_one(terms, n, base, NULL, False, False, False, False, kept, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
     else:
-        sum_one(terms, n, base, NULL, True, False, False, False, kept, states)
+        sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
 
 
 cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
                        const States *states) noexcept nogil:
     cdef Py_ssize_t v
     if plain:
-        sum_vectors(terms, n, width, bases, False, states)
+        sum_vectors(terms, n, width, bases, PLAIN, states)
     else:
-        sum_vectors(terms, n, width, bases, True, states)
+        sum_vectors(terms, n, width, bases, RAW, states)
     for v in range((width + LANES - 1) // LANES):
         if bases[v].far:
-            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, True, True, False, states)
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, RAW, True, False, states)
 
 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           Kept *kept) noexcept nogil:
     cdef vec high, low, total
-    if base.far and plain:
-        sum_short(terms, n, j, base, False, True, kept, &high, &low)
-    elif base.far:
-        sum_short(terms, n, j, base, True, True, kept, &high, &low)
+    if base.far:
+        sum_short(terms, n, j, base, RAW, True, kept, &high, &low)
     elif plain:
-        sum_short(terms, n, j, base, False, False, kept, &high, &low)
+        sum_short(terms, n, j, base, PLAIN, False, kept, &high, &low)
     else:
-        sum_short(terms, n, j, base, True, False, kept, &high, &low)
+        sum_short(terms, n, j, base, RAW, False, kept, &high, &low)
     total = high + low
     store(kept.total, total)
     store(kept.rest, (high - total) + low)
@@ -703,21 +794,23 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     cdef Base bases[TILE]
     cdef Whole whole
     cdef vec most, beside
-    cdef bint plain = is_plain(terms)
+    cdef Prepared room
+    cdef Terms own
     cdef Py_ssize_t v, j
     if width == 0:
+        own = prepared(terms, n, &room)
         most = splat(<real> peak[0])
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
         if apart:
-            sum_apart(terms, n, 0, True, most, beside, states)
+            sum_apart(&own, n, 0, True, most, beside, states)
         else:
-            sum_of_row(terms, n, plain, &base, states)
+            sum_of_row(&own, n, is_plain(&own), &base, states)
         if short and map == LOG_SOFTMAX:
             whole.peak = most
             whole.peak_low = beside
             if settle_logs(states, 0, True, False, False, &base, &whole):
-                sum_apart(terms, n, 0, True, most, beside, states)
+                sum_apart(&own, n, 0, True, most, beside, states)
                 settle_logs(states, 0, True, False, True, &base, &whole)
             states.high[0] = lane(whole.first, 0)
             states.low[0] = lane(whole.second, 0)
@@ -731,13 +824,13 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
         elif short and map == LOG_SOFTMAX:
-            logs_of_short(terms, n, j, plain, &whole)
+            logs_of_short(terms, n, j, is_plain(terms), &whole)
             to_doubles(whole.first, states.high + j)
             to_doubles(whole.second, states.low + j)
         elif short:
-            states_of_short(terms, n, j, plain, &base, states)
+            states_of_short(terms, n, j, is_plain(terms), &base, states)
     if not apart and not short:
-        sum_of_panel(terms, n, width, plain, bases, states)
+        sum_of_panel(terms, n, width, is_plain(terms), bases, states)
 
 
 cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, double peak_low,
@@ -757,6 +850,8 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef vec most[TILE]
     cdef vec beside[TILE]
     cdef Base bases[TILE]
+    cdef Prepared room
+    cdef Terms own
     cdef double peaks[TILE]
     cdef double lows[TILE]
     cdef double powers[TILE]
@@ -764,10 +859,11 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef vec nothing = splat(<real> -INFINITY)
     cdef Py_ssize_t v, j
     if width == 0:
-        peak_of_row(terms, n, plain, map == SOFTMAX, &high, &low, &least)
+        own = prepared(terms, n, &room)
+        peak_of_row(&own, n, map == SOFTMAX, &high, &low, &least)
         bases[0] = base_of(splat(high if high > -INFINITY else 0), splat(low), False, False)
         bases[0].least = splat(least)
-        sum_of_row(terms, n, plain, &bases[0], states)
+        sum_of_row(&own, n, is_plain(&own), &bases[0], states)
         keep_peak(states, 0, high, low, lane(bases[0].power, 0))
         return
     peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
@@ -788,15 +884,21 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
                               vec *second) noexcept nogil:
     # The largest of each column, and the n - 1 others, in an order of their own.  Of what at_most and at_least
     # answer, one is NaN if either operand is.
-    cdef vec x, lost
-    cdef Py_ssize_t row
-    peak[0] = exponent(terms, 0, j, not plain, &lost)
+    cdef vec x[TREE]
+    cdef vec lost[TREE]
+    cdef Py_ssize_t row = 1
+    cdef Form form = PLAIN if plain else RAW
+    cdef int s, count
+    peak[0] = exponent(terms, 0, j, form, lost)
     second[0] = splat(<real> -INFINITY)
-    for row in range(1, n):
-        x = exponent(terms, row, j, not plain, &lost)
-        store(rest + (row - 1) * LANES, at_most(x, peak[0]))
-        second[0] = at_least(second[0], at_most(x, peak[0]))
-        peak[0] = at_least(peak[0], x)
+    while row < n:
+        count = 1 if plain else <int> min(n - row, TREE)
+        some_exponents(terms, row, 1, j, 0, count, form, x, lost)
+        for s in range(count):
+            store(rest + (row + s - 1) * LANES, at_most(x[s], peak[0]))
+            second[0] = at_least(second[0], at_most(x[s], peak[0]))
+            peak[0] = at_least(peak[0], x[s])
+        row += count
 
 
 cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) noexcept nogil:
@@ -843,7 +945,7 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(largest_near()))
     base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
-    sum_short(&others, n - 1, 0, &base, False, False, NULL, &high, &low)
+    sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, &high, &low)
     log_of_rest(&base, high, low, whole)
     return usual & (high + low < splat(<real> INFINITY))
 
@@ -1001,7 +1103,7 @@ cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
 cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole, bint exact, bint far) noexcept nogil:
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
-    cdef vec d = difference(x, base, not exact, far, &lost)
+    cdef vec d = difference(x, base, PLAIN if exact else RAW, far, &lost)
     table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
     return rounded_from(base.bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
 
@@ -1016,16 +1118,18 @@ cdef inline vec counted_from(const Base *base, const Whole *whole) noexcept nogi
     return whole.first * power_of_whole(base.power - whole.power)
 
 
-cdef vec share_again(vec x, const Base *base, const Whole *whole) noexcept nogil:
+cdef vec share_again(vec x, vec lost, const Base *base, const Whole *whole) noexcept nogil:
     cdef Base lower = base_to_write(base, whole)
-    return one_share(x, splat(0), &lower, whole, True, False)
+    return one_share(x, lost, &lower, whole, False, False)
 
 
-cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whole *whole, vec first) noexcept nogil:
-    # one_share of `count` vectors of plain terms, in their place, where no instruction scales by a power of two with
-    # one rounding: the answer comes with its power, unless it lies next to the end of the range.
+cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact, const Base *base, const Whole *whole,
+                                 vec first) noexcept nogil:
+    # one_share of `count` vectors, in their place, where no instruction scales by a power of two with one rounding: the
+    # answer comes with its power, unless it lies next to the end of the range.
     cdef Powers powers = powers_of_two()
     cdef vec y[GROUP_BOUND]
+    cdef vec rest[GROUP_BOUND]
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
     cdef vec k[GROUP_BOUND]
@@ -1036,7 +1140,8 @@ cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whol
     # At e^-70 (double e^-666) of the peak no product is above `smallest`, and all are normal numbers.
     for s in range(count):
         y[s] = at_least(x[s], base.bottom + splat(<real> (16.0 if REAL_BITS == 32 else 41.0)))
-    table_powers(y, y, count, True, base.steps, True, &powers, t, q, k, z)
+        rest[s] = splat(0) if exact else pick(x[s] >= base.bottom, lost[s], splat(0))
+    table_powers(y, rest, count, exact, base.steps, True, &powers, t, q, k, z)
     for s in range(count):
         y[s] = product(t[s], q[s], first, whole.second)
         fine = fine & (y[s] >= smallest())
@@ -1046,7 +1151,7 @@ cdef inline void ordinary_shares(vec *x, int count, const Base *base, const Whol
             if all_set((y[s] >= smallest()) | (x[s] < lowest)):    # the others are 0: what was left out, say
                 y[s] = from_least(lowest, x[s], y[s])
             else:
-                y[s] = share_again(x[s], base, whole)
+                y[s] = share_again(x[s], splat(0) if exact else lost[s], base, whole)
     for s in range(count):
         x[s] = y[s]
 
@@ -1108,32 +1213,39 @@ cdef inline vec one_log(vec x, vec lost, const Less *less, bint exact) noexcept 
     return pick(d - d == splat(0), y, d)
 
 
-cdef inline void write_quick_logs(const Terms *terms, Py_ssize_t n, const Less *less, int sign,
+cdef inline void write_quick_logs(const Terms *terms, Py_ssize_t n, const Less *less, bint exact, int sign,
                                   real *out) noexcept nogil:
     cdef const real *a = <const real *> terms.a
-    cdef vec none = splat(0)
+    cdef const real *losses = a if exact else <const real *> terms.lost
     cdef Py_ssize_t i = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + i)
     if i > 0:
-        store_some(out, quick_log(load(a), none, less, True, sign), i)
+        store_some(out, quick_log(load(a), load(losses), less, exact, sign), i)
     while i + LANES <= n:
-        put(out + i, quick_log(load(a + i), none, less, True, sign), bypass)
+        put(out + i, quick_log(load(a + i), load(losses + i), less, exact, sign), bypass)
         i += LANES
     if i < n:
-        store_some(out + i, quick_log(load_some(a + i, n - i, a[i]), none, less, True, sign), n - i)
+        store_some(out + i, quick_log(load_some(a + i, n - i, a[i]), load_some(losses + i, n - i, 0), less, exact, sign),
+                   n - i)
 
 
-cdef void write_logs(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, const Whole *whole,
-                     real *out) noexcept nogil:
+cdef void write_logs(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
+    # Of prepared terms.
     cdef Less less = less_of(whole)
-    if not plain:
-        write_row(terms, n, LOG_SOFTMAX, True, False, base, whole, out)
-    elif less.twice or less.sign == 0 or not all_set(base.least >= less.lowest):
-        write_row(terms, n, LOG_SOFTMAX, False, False, base, whole, out)
+    cdef bint exact = terms.lost == NULL
+    if less.twice or less.sign == 0 or not all_set(base.least >= less.lowest):
+        if exact:
+            write_row(terms, n, LOG_SOFTMAX, PLAIN, False, base, whole, out)
+        else:
+            write_row(terms, n, LOG_SOFTMAX, PAIRS, False, base, whole, out)
+    elif exact and less.sign == 1:
+        write_quick_logs(terms, n, &less, True, 1, out)
+    elif exact:
+        write_quick_logs(terms, n, &less, True, -1, out)
     elif less.sign == 1:
-        write_quick_logs(terms, n, &less, 1, out)
+        write_quick_logs(terms, n, &less, False, 1, out)
     else:
-        write_quick_logs(terms, n, &less, -1, out)
+        write_quick_logs(terms, n, &less, False, -1, out)
 
 
 cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept nogil:
@@ -1143,7 +1255,7 @@ cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept no
     return lower
 
 
-cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint general, bint far, const Base *base,
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form, bint far, const Base *base,
                            const Whole *whole, real *out) noexcept nogil:
     cdef Base lower = base_to_write(base, whole)
     cdef Less less = less_of(whole)
@@ -1157,12 +1269,12 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, bint gener
             pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
             terms = &tail.terms
             j = 0
-        x = exponent(terms, 0, j, general, &lost)
+        x = exponent(terms, 0, j, form, &lost)
         if map == SOFTMAX:
-            y = one_share(x, lost, &lower, whole, not general, far)
+            y = one_share(x, lost, &lower, whole, form == PLAIN, far)
         else:    # until the first -inf, say: a question whose answer cannot be guessed costs more
             quick = quick and all_set(x >= less.lowest)
-            y = quick_log(x, lost, &less, not general, less.sign) if quick else one_log(x, lost, &less, not general)
+            y = quick_log(x, lost, &less, form == PLAIN, less.sign) if quick else one_log(x, lost, &less, form == PLAIN)
         if i == 0 and count > 0:
             store_some(out, y, count)
             i = count
@@ -1196,28 +1308,32 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
     products.powers.bare = NULL
 
 
-cdef inline void plain_answers(vec *x, int count, const Base *base, const Base *lower, const Whole *whole, vec first,
-                               const Products *products) noexcept nogil:
+cdef inline void near_answers(vec *x, const vec *lost, int count, bint exact, const Base *base, const Base *lower,
+                              const Whole *whole, vec first, const Products *products) noexcept nogil:
     # one_share of `count` vectors, in their place, without the multiplications that all elements share.
-    cdef vec y, q, k, z
+    cdef vec y, q, k, z, rest
     cdef int s
     if not REGISTER_TABLE:
-        ordinary_shares(x, count, base, whole, first)
+        ordinary_shares(x, lost, count, exact, base, whole, first)
         return
     for s in range(count):
-        table_power(at_least(x[s], lower.bottom), splat(0), True, splat(WHOLE_STEPS), False, &products.powers, &y, &q,
+        rest = splat(0) if exact else pick(x[s] >= lower.bottom, lost[s], splat(0))
+        table_power(at_least(x[s], lower.bottom), rest, exact, splat(WHOLE_STEPS), False, &products.powers, &y, &q,
                     &k, &z)
         x[s] = rounded_from(lower.bottom, x[s], y + (y * (q + whole.second) - vlookup(products.rest, z)), k,
                             whole.power)
 
 
-cdef void write_plain_row(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole,
-                          real *out) noexcept nogil:
+cdef inline void write_near_row(const Terms *terms, Py_ssize_t n, bint exact, const Base *base, const Whole *whole,
+                                real *out) noexcept nogil:
+    # Shares of prepared terms that are not far.
     cdef const real *a = <const real *> terms.a
+    cdef const real *losses = a if exact else <const real *> terms.lost
     cdef Base own = base[0], lower = base_to_write(base, whole)
     cdef vec first = counted_from(base, whole)
     cdef Products products
     cdef vec x[GROUP_BOUND]
+    cdef vec lost[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + i)
     cdef int s
@@ -1225,33 +1341,36 @@ cdef void write_plain_row(const Terms *terms, Py_ssize_t n, const Base *base, co
         make_products(whole, &products)
     if i > 0:
         x[0] = load(a)
-        plain_answers(x, 1, &own, &lower, whole, first, &products)
+        lost[0] = load(losses)
+        near_answers(x, lost, 1, exact, &own, &lower, whole, first, &products)
         store_some(out, x[0], i)
     while i + PAIRED * LANES <= n:
         for s in range(PAIRED):
             x[s] = load(a + i + s * LANES)
-        plain_answers(x, PAIRED, &own, &lower, whole, first, &products)
+            lost[s] = load(losses + i + s * LANES)
+        near_answers(x, lost, PAIRED, exact, &own, &lower, whole, first, &products)
         for s in range(PAIRED):
             put(out + i + s * LANES, x[s], bypass)
         i += PAIRED * LANES
     while i < n:
         x[0] = load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[0])
-        plain_answers(x, 1, &own, &lower, whole, first, &products)
+        lost[0] = load(losses + i) if i + LANES <= n else load_some(losses + i, n - i, 0)
+        near_answers(x, lost, 1, exact, &own, &lower, whole, first, &products)
         store_some(out + i, x[0], n - i)
         i += LANES
 
 
 cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
                      real *out) noexcept nogil:
-    cdef bint plain = is_plain(terms)
+    # Of prepared terms.
     if map == LOG_SOFTMAX:
-        write_logs(terms, n, plain, base, whole, out)
+        write_logs(terms, n, base, whole, out)
     elif base.far:
-        write_row(terms, n, SOFTMAX, True, True, base, whole, out)
-    elif plain:
-        write_plain_row(terms, n, base, whole, out)
+        write_row(terms, n, SOFTMAX, RAW, True, base, whole, out)
+    elif terms.lost == NULL:
+        write_near_row(terms, n, True, base, whole, out)
     else:
-        write_row(terms, n, SOFTMAX, True, False, base, whole, out)
+        write_near_row(terms, n, False, base, whole, out)
 
 
 # The parameters of up to TILE columns.
@@ -1262,19 +1381,29 @@ cdef struct Panel:
     vec scaled[TILE]    # `first` of the terms that come with their powers
 
 
+cdef inline void answers(vec *x, vec *lost, int count, const Base *base, const Whole *whole, vec first,
+                         const Less *less, Map map, Form form, bint far) noexcept nogil:
+    # Of `count` vectors of exponents, in their place.
+    cdef int s
+    if map == SOFTMAX and not far and not REGISTER_TABLE:
+        ordinary_shares(x, lost, count, form == PLAIN, base, whole, first)
+        return
+    for s in range(count):
+        if map == LOG_SOFTMAX:
+            x[s] = one_log(x[s], lost[s], less, form == PLAIN)
+        else:
+            x[s] = one_share(x[s], lost[s], base, whole, form == PLAIN, far)
+
+
 cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
-                          vec first, const Less *less, Map map, bint general, bint far) noexcept nogil:
+                          vec first, const Less *less, Map map, Form form, bint far) noexcept nogil:
     cdef vec lost
-    cdef vec x = exponent(terms, row, j, general, &lost)
-    if map == LOG_SOFTMAX:
-        return one_log(x, lost, less, not general)
-    if not general and not far and not REGISTER_TABLE:
-        ordinary_shares(&x, 1, base, whole, first)
-        return x
-    return one_share(x, lost, base, whole, not general, far)
+    cdef vec x = exponent(terms, row, j, form, &lost)
+    answers(&x, &lost, 1, base, whole, first, less, map, form, far)
+    return x
 
 
-cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t v, Map map, bint general,
+cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t v, Map map, Form form,
                               bint far, const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
     # A vector of columns, its parameters in registers.
     cdef Base base = panel.bases[v]
@@ -1283,21 +1412,21 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
     cdef Less less = panel.less[v]
     cdef Terms own = terms[0]
     cdef vec x[GROUP_BOUND]
+    cdef vec lost[GROUP_BOUND]
     cdef Py_ssize_t row = begin, j = v * LANES
-    cdef int s
-    while map == SOFTMAX and not general and not far and not REGISTER_TABLE and row + PAIRED <= end:
-        for s in range(PAIRED):
-            x[s] = load(<const real *> own.a + (row + s) * own.a_step + j)
-        ordinary_shares(x, PAIRED, &base, &whole, first)
-        for s in range(PAIRED):
+    cdef int s, group = 4 if form != PLAIN else PAIRED
+    while group > 1 and row + group <= end:
+        some_exponents(&own, row, 1, j, 0, group, form, x, lost)
+        answers(x, lost, group, &base, &whole, first, &less, map, form, far)
+        for s in range(group):
             store(out + (row + s) * out_step + j, x[s])
-        row += PAIRED
+        row += group
     while row < end:
-        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, general, far))
+        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, form, far))
         row += 1
 
 
-cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint general, bint far,
+cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Form form, bint far,
                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
     cdef vec last
     cdef Py_ssize_t v, row = 0, vectors = (width + LANES - 1) // LANES
@@ -1305,17 +1434,17 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
         while row < n:
             ask_ahead(out, out_step, n, row + PAGES, 1, PAGES, width)
             for v in range(vectors):
-                write_vector(terms, row, min(n, row + PAGES), v, map, general, far, panel, out, out_step)
+                write_vector(terms, row, min(n, row + PAGES), v, map, form, far, panel, out, out_step)
             row += PAGES
         return
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
         v = vectors - 1
         last = answer_at(terms, row, width - LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v],
-                         &panel.less[v], map, general, far)
+                         &panel.less[v], map, form, far)
         for v in range(vectors - 1):
             store(out + row * out_step + v * LANES, answer_at(
-                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v], &panel.less[v], map, general,
+                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v], &panel.less[v], map, form,
                 far))
         store(out + row * out_step + width - LANES, last)
 
@@ -1329,21 +1458,21 @@ cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     for v in range((width + LANES - 1) // LANES):
         if map == LOG_SOFTMAX:
             panel.less[v] = less_of(&panel.wholes[v])
-        elif plain and not far and not REGISTER_TABLE:
+        elif not far and not REGISTER_TABLE:
             panel.scaled[v] = counted_from(&panel.bases[v], &panel.wholes[v])
         else:
             panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
     if map == LOG_SOFTMAX:
         if plain:
-            write_panel(terms, n, width, LOG_SOFTMAX, False, False, panel, out, out_step)
+            write_panel(terms, n, width, LOG_SOFTMAX, PLAIN, False, panel, out, out_step)
         else:
-            write_panel(terms, n, width, LOG_SOFTMAX, True, False, panel, out, out_step)
+            write_panel(terms, n, width, LOG_SOFTMAX, RAW, False, panel, out, out_step)
     elif far:
-        write_panel(terms, n, width, SOFTMAX, True, True, panel, out, out_step)
+        write_panel(terms, n, width, SOFTMAX, RAW, True, panel, out, out_step)
     elif plain:
-        write_panel(terms, n, width, SOFTMAX, False, False, panel, out, out_step)
+        write_panel(terms, n, width, SOFTMAX, PLAIN, False, panel, out, out_step)
     else:
-        write_panel(terms, n, width, SOFTMAX, True, False, panel, out, out_step)
+        write_panel(terms, n, width, SOFTMAX, RAW, False, panel, out, out_step)
 
 
 cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
@@ -1352,6 +1481,8 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
     cdef Panel panel
     cdef Base base
     cdef Whole whole
+    cdef Prepared room
+    cdef Terms own
     cdef Py_ssize_t v, j
     if width == 0:
         whole.peak = splat(<real> peak[0])
@@ -1360,7 +1491,8 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.second = splat(<real> second[0])
         whole.power = splat(<real> power[0])
         base = base_of(whole.peak, whole.peak_low, False, False)
-        answer_row(terms, n, map, &base, &whole, <real *> out)
+        own = prepared(terms, n, &room)
+        answer_row(&own, n, map, &base, &whole, <real *> out)
         if terms.bypass:
             end_stream()
         return
@@ -1380,12 +1512,12 @@ cdef struct Peak:
 
 
 cdef inline void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
-    peak_of_row(terms, n, is_plain(terms), map == SOFTMAX, &peak.high, &peak.low, &peak.least)
+    peak_of_row(terms, n, map == SOFTMAX, &peak.high, &peak.low, &peak.least)
 
 
 cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak, const Terms *following,
                      Peak *next_peak, real *out) noexcept nogil:
-    # Looks for the peak of the row that follows, unless that is NULL, before it is known what this one's sum is: from
+    # Of prepared terms.  Looks for the peak of the row that follows, unless that is NULL, before it is known what this one's sum is: from
     # the one to the other is a chain of a hundred cycles and more.
     cdef double memory[5 * LANES_BOUND]
     cdef bint plain = is_plain(terms)
@@ -1468,21 +1600,24 @@ cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const B
         write_products(terms, n, kept, whole, first, False, out)
 
 
-cdef Py_ssize_t map_rows(const void *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, bint bypass,
-                         void *target, Py_ssize_t out_step) noexcept nogil:
-    cdef Terms terms[2]
+cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
+                         Py_ssize_t out_step) noexcept nogil:
+    cdef Prepared rooms[2]
+    cdef Terms rows[2]
     cdef Peak peaks[2]
+    cdef Terms next_row = terms_from(terms, 0, sizeof(real))
     cdef Py_ssize_t row
-    terms[0] = plain_terms(start, 0)
-    find_peak(&terms[0], n, map, &peaks[0])
+    rows[0] = prepared(&next_row, n, &rooms[0])
+    find_peak(&rows[0], n, map, &peaks[0])
     for row in range(count):
-        terms[row & 1].bypass = bypass
-        terms[(row + 1) & 1] = plain_terms(<const real *> start + (row + 1) * a_step, 0)
-        if not row_in_one(&terms[row & 1], n, map, &peaks[row & 1], &terms[(row + 1) & 1] if row + 1 < count else NULL,
+        if row + 1 < count:
+            next_row = terms_from(terms, row + 1, sizeof(real))
+            rows[(row + 1) & 1] = prepared(&next_row, n, &rooms[(row + 1) & 1])
+        if not row_in_one(&rows[row & 1], n, map, &peaks[row & 1], &rows[(row + 1) & 1] if row + 1 < count else NULL,
                           &peaks[(row + 1) & 1], <real *> target + row * out_step):
             count = row
             break
-    if bypass:
+    if terms.bypass:
         end_stream()
     return count
 
@@ -1557,14 +1692,17 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef vec zero = splat(0)
     cdef Panel panel
     cdef Peak peak
+    cdef Prepared room
+    cdef Terms own
     cdef Whole *whole
     cdef Base *base
     cdef States states = states_in(memory, TILE)
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
-        find_peak(terms, n, map, &peak)
-        all_usual = row_in_one(terms, n, map, &peak, NULL, NULL, out)
+        own = prepared(terms, n, &room)
+        find_peak(&own, n, map, &peak)
+        all_usual = row_in_one(&own, n, map, &peak, NULL, NULL, out)
         if terms.bypass:
             end_stream()
         return all_usual

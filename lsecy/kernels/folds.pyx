@@ -26,7 +26,7 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
-    is_plain, is_short, plain_terms)
+    is_plain, is_short, plain_terms, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -79,44 +79,11 @@ cdef inline bint accepted_lane(const States *states, Py_ssize_t place, Py_ssize_
 
 # --- terms ----------------------------------------------------------------------------------------
 
-cdef inline vec fetch(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec *lost, vec *b) noexcept nogil:
-    # Exponents scale * a + logb of a vector of elements, and what rounding took from them.  What is
-    # left out has the exponent -inf and the weight 0, whatever it was.
-    cdef vec x = load(<const real *> terms.a + row * terms.a_step + j)
-    cdef vec product, scale, weight, error, nothing = splat(<real> -INFINITY)
-    cdef Py_ssize_t place = row * terms.b_step + (j if terms.b_inner else 0)
-    cdef ivec kept
-    lost[0] = splat(0)
-    if terms.scale != 1:
-        scale = splat(<real> terms.scale)
-        product = x * scale
-        lost[0] = x * splat(<real> (terms.scale - <real> terms.scale)) - vresidual(product, x, scale)
-        x = product
-    if terms.logb != NULL:
-        weight = load(<const real *> terms.logb + place) if terms.b_inner else splat((<const real *> terms.logb)[place])
-        vtwo_sum(x, weight, &product, &error)
-        lost[0] = lost[0] + error
-        x = pick(weight == nothing, nothing, product)
-    if terms.scale != 1 or terms.logb != NULL:
-        lost[0] = pick(lost[0] - lost[0] == splat(0), lost[0], splat(0))    # of an infinite exponent
-    if terms.b != NULL:
-        b[0] = load(<const real *> terms.b + place) if terms.b_inner else splat((<const real *> terms.b)[place])
-    if terms.kept != NULL:
-        if terms.kept_inner:
-            kept = bytes_set(terms.kept + row * terms.kept_step + j)
-            x = pick(kept, x, nothing)
-            if terms.b != NULL:
-                b[0] = pick(kept, b[0], splat(0))
-        elif terms.kept[row * terms.kept_step] == 0:
-            x = nothing
-            b[0] = splat(0)
-    return x
-
-
-cdef void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart, int count,
-                    vec *x, vec *lost, vec *b) noexcept nogil:
-    # The same of `count` vectors, `row_apart` and `j_apart` from each other, with each question asked once; b only
-    # where there are weights.
+cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
+                           int count, vec *x, vec *lost, vec *b) noexcept nogil:
+    # Exponents scale * a + logb of `count` vectors of elements, `row_apart` and `j_apart` from each other, what rounding
+    # took from them, unless they are exact, and their weights, where there are some.  What is left out has the exponent
+    # -inf and the weight 0, whatever it was.  Each question is asked once.
     cdef const real *a = <const real *> terms.a + row * terms.a_step + j
     cdef const real *weights = <const real *> (terms.b if terms.b != NULL else terms.logb)
     cdef const char *kept = terms.kept
@@ -129,6 +96,10 @@ cdef void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py
     cdef int s
     for s in range(count):
         x[s] = load(a + s * step)
+    if terms.lost != NULL:
+        for s in range(count):
+            lost[s] = load(<const real *> terms.lost + row * terms.a_step + j + s * step)
+        return
     if terms.scale != 1:
         for s in range(count):
             product = x[s] * scale
@@ -159,11 +130,25 @@ cdef void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py
                 b[s] = pick(mask, b[s], splat(0))
         elif kept[s * kept_step] == 0:
             x[s] = nothing
-            b[s] = splat(0)
+            if terms.b != NULL:
+                b[s] = splat(0)
+
+
+cdef void exponents_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
+                          int count, vec *x, vec *lost, vec *b) noexcept nogil:
+    # A function of its own, for it is large.
+    exponents(terms, row, row_apart, j, j_apart, count, x, lost, b)
+
+
+cdef inline vec fetch(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec *lost, vec *b) noexcept nogil:
+    # The same of one vector.
+    cdef vec x
+    exponents_apart(terms, row, 0, j, 0, unknown(1), &x, lost, b)
+    return x
 
 
 cdef inline dvec fetch_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, dvec *lost, dvec *b) noexcept nogil:
-    # The same in double.
+    # The same of one vector in double.
     cdef dvec x = load_double(<const real *> terms.a + row * terms.a_step + j)
     cdef dvec product, scale, weight, error, nothing = dsplat(-INFINITY)
     cdef Py_ssize_t place = row * terms.b_step + (j if terms.b_inner else 0)
@@ -209,6 +194,9 @@ cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t coun
     tail.terms = terms[0]
     pad(<const real *> terms.a + first, count, length, filler, tail.a)
     tail.terms.a = tail.a
+    if terms.lost != NULL:
+        pad(<const real *> terms.lost + first, count, length, 0, tail.b)
+        tail.terms.lost = tail.b
     if terms.b != NULL and terms.b_inner:
         pad(<const real *> terms.b + first, count, length, 0, tail.b)
         tail.terms.b = tail.b
@@ -1213,8 +1201,11 @@ cdef void survey_row(const Terms *terms, Py_ssize_t n, double *largest, double *
 cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
     cdef real shift = 0, peak = -INFINITY, unused = 0
     cdef double largest, strange
+    cdef Prepared room
+    cdef Terms own
     if not guess_row(terms, n, &shift) and terms.b == NULL:
-        peak_of_row(terms, n, is_plain(terms), True, &peak, &unused, &unused)
+        own = prepared(terms, n, &room)
+        peak_of_row(&own, n, True, &peak, &unused, &unused)
         shift = lane(on_grid(splat(peak)), 0)
     look_row(terms, n, shift, care, states, place)
     if accepted_lane(states, place, n):
@@ -1223,18 +1214,6 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
     if not settled(largest, strange, states, place):
         shift = lane(on_grid(splat(<real> largest)), 0)
         look_row(terms, n, shift, care, states, place)
-
-
-cdef inline Terms row_of(const Terms *terms, Py_ssize_t row) noexcept nogil:
-    cdef Terms own = terms[0]
-    own.a = <const real *> terms.a + row * terms.a_step
-    if terms.b != NULL:
-        own.b = <const real *> terms.b + row * terms.b_step
-    if terms.logb != NULL:
-        own.logb = <const real *> terms.logb + row * terms.b_step
-    if terms.kept != NULL:
-        own.kept = terms.kept + row * terms.kept_step
-    return own
 
 
 cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care care,
@@ -1251,7 +1230,7 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
     while first < count:
         some = min(<Py_ssize_t> TOGETHER, count - first)
         for k in range(some):
-            own = row_of(terms, first + k)
+            own = terms_from(terms, first + k, sizeof(real))
             guessed[k] = care == FAST and guess_row(&own, n, shifts + k)
             if guessed[k] and plain:
                 plain_sums(&own, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
@@ -1263,7 +1242,7 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
         for k in range(some):
             row = first + k
             if not guessed[k] or not accepted_lane(states, row, n):
-                own = row_of(terms, row)
+                own = terms_from(terms, row, sizeof(real))
                 fold_row(&own, n, care, states, row)
         first += some
 
@@ -1372,13 +1351,39 @@ cdef inline void log_vector(real *p) noexcept nogil:
     store(p, pick(b < zero, splat(<real> NAN), result))
 
 
+cdef inline bint log_vectors(real *p, int count) noexcept nogil:
+    # log_vector of `count` vectors of ordinary numbers and zeros.  False, and nothing is written, of any other.
+    cdef vec x[GROUP_BOUND]
+    cdef vec rest[GROUP_BOUND]
+    cdef vec none[GROUP_BOUND]
+    cdef vec b, zero = splat(0)
+    cdef ivec fine = zero == zero
+    cdef int s
+    for s in range(count):
+        b = load(p + s * LANES)
+        fine = fine & ((b == zero) | ((b >= splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else
+                                                          2.2250738585072014e-308)))
+                                      & (b <= splat(<real> (1e37 if REAL_BITS == 32 else 1e300)))))
+        x[s] = pick(b == zero, splat(1), b)
+        rest[s] = none[s] = zero
+    if not all_set(fine):
+        return False
+    logs_near(x, rest, none, count)
+    for s in range(count):
+        store(p + s * LANES, pick(load(p + s * LANES) == zero, splat(<real> -INFINITY), x[s] + rest[s]))
+    return True
+
+
 cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
     cdef real *b = <real *> numbers
     cdef real edge[LANES_BOUND]
     cdef Py_ssize_t i = 0
     while i + LANES <= count:
-        log_vector(b + i)
-        i += LANES
+        if has_logs_near() and i + 4 * LANES <= count and log_vectors(b + i, 4):
+            i += 4 * LANES
+        else:
+            log_vector(b + i)
+            i += LANES
     if i < count:
         pad(b + i, count - i, LANES, 1, edge)
         log_vector(edge)

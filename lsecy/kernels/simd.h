@@ -684,6 +684,13 @@ INLINE const real *unheld(const real *p) {
 #endif
     return p;
 }
+/* n, of which the compiler knows nothing: a function is then not copied once more for every n. */
+INLINE int unknown(int n) {
+#if defined(__GNUC__)
+    __asm__("" : "+r"(n));
+#endif
+    return n;
+}
 #if REAL_BITS == 64
 #define WHOLE_NUMBERS 0x1.8p52
 #define MANTISSA_BITS 52

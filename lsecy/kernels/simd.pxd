@@ -49,6 +49,7 @@ cdef extern from "simd.h" nogil:
     vec here(vec x)
     vec either_bits(vec x, vec y)
     const real *unheld(const real *p)
+    int unknown(int n)
     dvec dmagnitude(dvec x)
     ivec bytes_set(const char *p)
     divec dbytes_set(const char *p)

@@ -45,13 +45,15 @@ cdef struct Terms:
     Py_ssize_t kept_step
     Py_ssize_t kept_inner
     double scale
+    const void *lost         # what rounding took from exponents that stand in a by now, with steps as theirs; or NULL
     bint bypass              # of a row of a map: the answers go past the caches, which have no room for all of them
 
 cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     cdef Terms terms
     terms.a = a
     terms.a_step = a_step
-    terms.b = terms.logb = terms.kept = NULL
+    terms.b = terms.logb = terms.lost = NULL
+    terms.kept = NULL
     terms.b_step = terms.kept_step = 0
     terms.b_inner = terms.kept_inner = 1
     terms.scale = 1
@@ -59,7 +61,20 @@ cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     return terms
 
 cdef inline bint is_plain(const Terms *terms) noexcept nogil:
-    return terms.b == NULL and terms.logb == NULL and terms.kept == NULL and terms.scale == 1
+    return (terms.b == NULL and terms.logb == NULL and terms.kept == NULL and terms.lost == NULL
+            and terms.scale == 1)
+
+cdef inline Terms terms_from(const Terms *terms, Py_ssize_t row, Py_ssize_t size) noexcept nogil:
+    # The rows from `row` on, of elements of `size` bytes.
+    cdef Terms rest = terms[0]
+    rest.a = <const char *> terms.a + row * terms.a_step * size
+    if terms.b != NULL:
+        rest.b = <const char *> terms.b + row * terms.b_step * size
+    if terms.logb != NULL:
+        rest.logb = <const char *> terms.logb + row * terms.b_step * size
+    if terms.kept != NULL:
+        rest.kept = terms.kept + row * terms.kept_step
+    return rest
 
 cdef enum Map:
     SOFTMAX
@@ -111,10 +126,10 @@ cdef struct Kernels:
     # a NaN, +inf, or a row of which nothing above -inf is kept.
     bint (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
                       Py_ssize_t out_step) noexcept nogil
-    # The same for `count` plain rows of at most a block, `a_step` elements apart.  Ends at a special row, and
-    # answers how many come before it.
-    Py_ssize_t (*map_rows)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t count, Map map, bint bypass,
-                           void *out, Py_ssize_t out_step) noexcept nogil
+    # The same for `count` rows of at most a block, as in fold_rows.  Ends at a special row, and answers how many come
+    # before it.
+    Py_ssize_t (*map_rows)(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *out,
+                           Py_ssize_t out_step) noexcept nogil
     # Numbers become their logarithms, NaN below 0.  Where memory ends after `count`, nothing beyond is touched.
     void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
     # Running sums of float64, of plain terms whose shift is 0.  A row has width 0, a panel its columns; y lies TILE
