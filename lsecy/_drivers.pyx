@@ -511,9 +511,9 @@ cdef inline bint logs_in_result(const Problem *problem) noexcept nogil:
 cdef void map_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width, bint taken,
                     Buffers *buffers, void *out, Terms *terms) noexcept nogil:
     # Those of a block of a map.  `taken`: of its weights' logarithms if need be, in a look before.
-    cdef Py_ssize_t k, step = out_step(problem), size = problem.bits // 8
+    cdef Py_ssize_t step = out_step(problem), size = problem.bits // 8
     cdef Py_ssize_t step_b = problem.reduced.b[0] if problem.reduced.count else 0
-    cdef void *logs = at(problem, out, row.out + start * step) if logs_in_result(problem) else NULL
+    cdef char *logs = <char *> at(problem, out, row.out + start * step) if logs_in_result(problem) else NULL
     if problem.inner == 1:
         row_terms_with(problem, row, start, count, buffers, logs, taken and logs != NULL, terms)
         return
@@ -523,10 +523,23 @@ cdef void map_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_
     terms.logb = logs
     terms.b_step = step
     terms.b_inner = 1
-    for k in range(0 if taken else count):
-        convert_run(problem, &problem.b, row.b + (start + k) * step_b, problem.inner_b,
-                    <char *> logs + k * step * size, 1, width)
-        kernels_of(problem.bits).logs(<char *> logs + k * step * size, width)
+    if not taken:
+        take_logs(problem, row.b + start * step_b, step_b, count, width, buffers.b, logs, step * size)
+
+
+cdef void take_logs(const Problem *problem, const char *weights, Py_ssize_t step, Py_ssize_t count, Py_ssize_t width,
+                    void *block, char *target, Py_ssize_t target_step) noexcept nogil:
+    # Of `count` rows of a panel, as many at a time as a block holds, for a row is short; steps are in bytes.
+    cdef Py_ssize_t size = problem.bits // 8, length = width * size, most = BLOCK_BYTES // length, first = 0, some, k
+    while first < count:
+        some = min(most, count - first)
+        for k in range(some):
+            convert_run(problem, &problem.b, weights + (first + k) * step, problem.inner_b, <char *> block + k * length,
+                        1, width)
+        kernels_of(problem.bits).logs(block, some * width)
+        for k in range(some):
+            memcpy(target + (first + k) * target_step, <char *> block + k * length, length)
+        first += some
 
 
 cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width,

@@ -104,6 +104,7 @@ cdef enum Form:
     PLAIN     # they are the elements
     PAIRS     # they and what rounding took from them were worked out before (`prepared`)
     RAW       # they are to be worked out
+    HERE      # the same without a call, which costs a fifth of a sum
 
 
 cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
@@ -137,6 +138,9 @@ cdef inline void some_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t r
     if form == RAW:
         raw_exponents(terms, row, row_apart, j, j_apart, unknown(count), x, lost)
         return
+    if form == HERE:
+        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost)
+        return
     for s in range(count):
         place = (row + s * row_apart) * terms.a_step + j + s * j_apart
         x[s] = load(<const real *> terms.a + place)
@@ -155,25 +159,36 @@ cdef struct Prepared:
     real lost[2 * BLOCK_DOUBLES]
 
 
+cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint exact, Prepared *room,
+                                Py_ssize_t j) noexcept nogil:
+    cdef int s
+    for s in range(count):
+        store(room.x + j + s * LANES, x[s])
+        if not exact:
+            store(room.lost + j + s * LANES, lost[s])
+
+
 cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
     cdef vec x[TREE]
     cdef vec lost[TREE]
+    cdef vec last[TREE]    # apart, for what a function is given lies in memory
+    cdef vec last_lost[TREE]
     cdef Tail tail
     cdef Py_ssize_t j = 0
     cdef bint exact = are_exact(terms)
-    cdef int s
+    cdef int whole
     while j + TREE * LANES <= n:
         exponent_pairs(terms, 0, 0, j, LANES, TREE, x, lost)
-        for s in range(TREE):
-            store(room.x + j + s * LANES, x[s])
-            if not exact:
-                store(room.lost + j + s * LANES, lost[s])
+        keep_exponents(x, lost, TREE, exact, room, j)
         j += TREE * LANES
-    while j < n:
-        x[0] = along_or_across(terms, n, j, 0, True, &tail, lost)
-        store(room.x + j, x[0])
-        store(room.lost + j, lost[0])
-        j += LANES
+    whole = <int> ((n - j) // LANES)
+    if whole > 0:
+        raw_exponents(terms, 0, 0, j, LANES, whole, last, last_lost)
+        keep_exponents(last, last_lost, whole, exact, room, j)
+        j += whole * LANES
+    if j < n:
+        last[0] = along_or_across(terms, n, j, 0, True, &tail, last_lost)
+        keep_exponents(last, last_lost, 1, exact, room, j)
 
 
 cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
@@ -188,7 +203,7 @@ cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room) noe
     return own
 
 
-cdef inline vec difference(vec x, const Base *base, Form form, bint far, vec *lost) noexcept nogil:
+cdef inline vec difference(vec x, const Base *base, bint exact, bint far, vec *lost) noexcept nogil:
     # x - shift; lost gains what rounding takes from it, and loses shift_low.  What lies below the bottom is forgotten:
     # of huge numbers what was lost need not be small.
     cdef vec d, error
@@ -198,7 +213,7 @@ cdef inline vec difference(vec x, const Base *base, Form form, bint far, vec *lo
         error = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
         x = d + error
         lost[0] = (d - x) + error
-    if far or form != PLAIN:
+    if far or not exact:
         lost[0] = pick(x >= base.bottom, lost[0], splat(0))
     return x
 
@@ -232,7 +247,7 @@ cdef inline void some_parts(vec *x, vec *lost, const Base *base, int count, Form
     cdef vec h
     cdef int s
     for s in range(count):
-        x[s] = difference(x[s], base, form, far, lost + s)
+        x[s] = difference(x[s], base, form == PLAIN or bounded, far, lost + s)
         if not bounded:
             x[s] = at_least(x[s], base.bottom)
     table_powers(x, lost, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
@@ -255,12 +270,12 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     cdef vec l[TREE]
     cdef int s, first = 0, group
     high[0] = splat(0)
-    if form == RAW:
-        some_exponents(terms, row, row_apart, j, j_apart, count, RAW, x, lost)
+    if form >= RAW:
+        some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost)
     while first < TREE:
         group = 0
         if first + PAIRED <= count:
-            if form != RAW:
+            if form < RAW:
                 some_exponents(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, PAIRED, form,
                                x + first, lost + first)
             some_parts(x + first, lost + first, base, PAIRED, form, far, bounded, kept, place + first * apart, apart,
@@ -270,7 +285,7 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             if s >= count:
                 l[s] = splat(0)
             elif s >= first + group:
-                if form != RAW:
+                if form < RAW:
                     some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s)
                 some_parts(x + s, lost + s, base, 1, form, far, bounded, kept, place + s * apart, apart, high, l + s)
             add_to_tree(l, s)
@@ -295,7 +310,7 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
         top = x == whole.peak
         if form != PLAIN:
             top = top & (lost == whole.peak_low)
-        x = difference(pick(top, splat(<real> -INFINITY), x), base, form, far, &lost)
+        x = difference(pick(top, splat(<real> -INFINITY), x), base, form == PLAIN, far, &lost)
         table_power(at_least(x, base.bottom), lost, form == PLAIN and not far, base.steps, True, &powers, &t, &q, &k, &z)
         t = pick(x < base.bottom, splat(0), t)
         x = whole_term(t, q)
@@ -405,6 +420,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef dvec joined_low[SPREAD]
     cdef real powers[LANES_BOUND]
     cdef Base base
+    cdef Terms own = terms[0]
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, place
     cdef int count, which, p
     clear_unreached(high, low, n, vectors)
@@ -420,7 +436,8 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 take_sums(high, low, place, first == 0, h, l)
                 count = in_tree(n, row, WIDTH)
                 if count == TREE:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, TREE, form, False, False, False, NULL, 0,
+                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
+                              False, NULL, 0,
                               h, l)
                 else:
                     add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, False, NULL, 0,
@@ -487,7 +504,7 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     while i < n:
         x = along_or_across(terms, n, i, j, along, &tail, &lost)
         top = (x == whole.peak) & (lost == whole.peak_low)
-        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, RAW, True, &lost))
+        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, False, True, &lost))
         if not all_set(y < splat(-746)):
             store(d, y)
             store(rounded, lost)
@@ -653,10 +670,13 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     target_low[0] = largest(beside)
 
 
-cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
-                            vec *most, vec *beside) noexcept nogil:
+cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
+                     vec *most, vec *beside) noexcept nogil:
     cdef vec x[TREE]
     cdef vec lost[TREE]
+    cdef vec b[TREE]
+    cdef vec y[TREE]    # apart, as in `prepare`
+    cdef vec y_lost[TREE]
     cdef vec high = most[0], low = beside[0]    # in registers
     cdef Py_ssize_t row = first
     cdef bint fine = not (coarse or are_exact(terms))
@@ -664,14 +684,19 @@ cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end
     while plain and row < end:
         high = at_least(high, load(<const real *> terms.a + row * terms.a_step + j))
         row += 1
+    while not fine and row + TREE <= end:    # nothing is asked of `lost`, and it costs nothing
+        exponents(terms, row, 1, j, 0, TREE, x, lost, b)
+        for s in range(TREE):
+            high = at_least(high, x[s])
+        row += TREE
     while row < end:
         count = <int> min(end - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost)
+        some_exponents(terms, row, 1, j, 0, count, RAW, y, y_lost)
         for s in range(count):
             if fine:
-                higher(x[s], lost[s], &high, &low)
+                higher(y[s], y_lost[s], &high, &low)
             else:
-                high = at_least(high, x[s])
+                high = at_least(high, y[s])
         row += count
     most[0] = high
     beside[0] = low
@@ -739,6 +764,8 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *b
         sum_one(terms, n, base, NULL, PLAIN, False, False, True, NULL, states)
     elif plain:
         sum_one(terms, n, base, NULL, PLAIN, False, False, False, NULL, states)
+    elif is_bounded(base):
+        sum_one(terms, n, base, NULL, PAIRS, False, False, True, NULL, states)
     else:
         sum_one(terms, n, base, NULL, PAIRS, False, False, False, NULL, states)
 
@@ -749,6 +776,8 @@ cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base 
         sum_one(terms, n, base, NULL, PLAIN, False, False, True, kept, states)
     elif plain:
         sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
+    elif is_bounded(base):
+        sum_one(terms, n, base, NULL, PAIRS, False, False, True, kept, states)
     else:
         sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
 
@@ -919,7 +948,7 @@ cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) 
     vtwo_sum(splat(1), total * scale, &y, &error)
     low = error + low
     if REAL_BITS == 32 and has_logs_near():
-        logs_near(&y, &low, &nothing, 1)
+        logs_near(&y, &low, &nothing, 1, False)
         whole.first = y + low
         whole.second = (y - whole.first) + low
     else:
@@ -1103,7 +1132,7 @@ cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
 cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole, bint exact, bint far) noexcept nogil:
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
-    cdef vec d = difference(x, base, PLAIN if exact else RAW, far, &lost)
+    cdef vec d = difference(x, base, exact, far, &lost)
     table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
     return rounded_from(base.bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
 
@@ -1416,7 +1445,7 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
     cdef Py_ssize_t row = begin, j = v * LANES
     cdef int s, group = 4 if form != PLAIN else PAIRED
     while group > 1 and row + group <= end:
-        some_exponents(&own, row, 1, j, 0, group, form, x, lost)
+        some_exponents(&own, row, 1, j, 0, group, HERE if form == RAW and not far else form, x, lost)
         answers(x, lost, group, &base, &whole, first, &less, map, form, far)
         for s in range(group):
             store(out + (row + s) * out_step + j, x[s])

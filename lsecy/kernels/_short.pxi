@@ -294,7 +294,7 @@ cdef inline void first_answers(vec *high, vec *low, const vec *peak, const vec *
         # ln2 / float(ln2) - 1, for most of the sum lies next to the peak.
         excess[s] = (peak[s] - shift[s] if far else peak[s]) * splat(<real> LN2_EXCESS) if REAL_BITS == 32 else splat(0)
     if has_logs_near():
-        logs_near(high, low, excess, count)
+        logs_near(high, low, excess, count, False)
     for s in range(count):
         if has_logs_near():
             answer[s] = high[s] + low[s]

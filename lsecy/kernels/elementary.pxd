@@ -372,9 +372,9 @@ cdef inline bint has_logs_near() noexcept nogil:
     return REGISTER_TABLE or (REAL_BITS == 32 and REGISTER_LOOKUP)
 
 
-cdef inline void logs_near(vec *high, vec *low, const vec *excess, int count) noexcept nogil:
+cdef inline void logs_near(vec *high, vec *low, const vec *excess, int count, bint alone) noexcept nogil:
     # log(high + low) + excess of `count` vectors, in two parts in their place, for high > 0 normal, |low| <= ulp(high)
-    # and a tiny excess: only where a table of 16 is looked up in registers.
+    # and a tiny excess; `alone`: low is 0, and not looked at: only where a table of 16 is looked up in registers.
     #     high = 2^e m;   u = 1 - m i for the i next to 1 / m;   log m = -log i - (u + u^2 Q(u))
     # e ln2 - log i is exact in its leading bits, for so the i were chosen (tools/coefficients.py).
     # bound  2^-57, float 2^-28, and 2^-26 of a logarithm next to 0
@@ -392,11 +392,14 @@ cdef inline void logs_near(vec *high, vec *low, const vec *excess, int count) no
     for s in range(count):
         inverse = inverse_near(high[s], &place, &e)
         u[s] = vresidual(splat(1), high[s], inverse)
-        low[s] = low[s] * inverse
+        if not alone:
+            low[s] = low[s] * inverse
         total[s] = fused(e, splat(unit * ln2_high), lookup_16(logarithms, place))
         tail[s] = fused(e, splat(unit * ln2_low), excess[s] - splat((1023 if REAL_BITS == 64 else 127) * ln2_low))
     horner(coefficients, 7 if REAL_BITS == 64 else 3, u, count, q)
     for s in range(count):
-        tail[s] = vresidual(fused(low[s], u[s], low[s]) + tail[s], u[s] * u[s], q[s])
+        if not alone:
+            tail[s] = fused(low[s], u[s], low[s]) + tail[s]
+        tail[s] = vresidual(tail[s], u[s] * u[s], q[s])
         high[s] = total[s] - u[s]
         low[s] = ((total[s] - high[s]) - u[s]) + tail[s]

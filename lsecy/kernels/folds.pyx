@@ -1337,7 +1337,7 @@ cdef inline void log_vector(real *p) noexcept nogil:
     exponent = pick(tiny, zero - moved, pick(large, moved, zero))
     if has_logs_near():
         rest = zero
-        logs_near(&x, &rest, &zero, 1)
+        logs_near(&x, &rest, &zero, 1, True)
         result = (exponent * splat(<real> LN2_HIGH_DOUBLE) + (x + rest)) + exponent * splat(<real> LN2_LOW_DOUBLE)
     else:
         for which in range(HALVES):
@@ -1368,7 +1368,7 @@ cdef inline bint log_vectors(real *p, int count) noexcept nogil:
         rest[s] = none[s] = zero
     if not all_set(fine):
         return False
-    logs_near(x, rest, none, count)
+    logs_near(x, rest, none, count, True)
     for s in range(count):
         store(p + s * LANES, pick(load(p + s * LANES) == zero, splat(<real> -INFINITY), x[s] + rest[s]))
     return True
