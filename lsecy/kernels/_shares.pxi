@@ -531,16 +531,13 @@ cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which
 cdef void sum_others(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
                      const States *states) noexcept nogil:
     # All terms but the peak, relative to it, of one vector of columns, or of a row.
-    cdef bint plain = is_plain(terms) and not base.far
     cdef dvec high, low, product, factor, factor_low
     cdef Py_ssize_t k
     cdef int which
-    if along and plain:
+    if along and is_plain(terms) and not base.far:
         sum_one(terms, n, base, whole, PLAIN, False, True, False, NULL, states)
     elif along:
         sum_one(terms, n, base, whole, RAW, True, True, False, NULL, states)
-    elif plain:
-        sum_vector(terms, n, j, base, whole, PLAIN, False, True, states)
     else:
         sum_vector(terms, n, j, base, whole, RAW, True, True, states)
     for which in range(1 if along else HALVES):
