@@ -258,6 +258,21 @@ def test_weighted_rows_have_the_same_bits_in_every_layout(isa, dtype, function, 
     assert differing(pairs) == []
 
 
+@pytest.mark.parametrize("kind", ["bool", "int8", ">f8", "float16", "float32"])
+def test_weights_of_any_type_have_the_same_bits_along_columns(isa, dtype, function, rng, kind):
+    """Their logarithms stand where the answers will be, also beside columns without one."""
+    pairs = []
+    for n in [3, 60, 200, BLOCKS[dtype.name] + 5]:
+        a, b = rng.normal(0, 5, (n, 37)).astype(dtype), rng.integers(0, 9, (n, 37)).astype(kind)
+        b[:, 5], a[n // 2, 11], a[n - 1, 17], a[:, 23] = 0, np.nan, np.inf, -np.inf
+        reference = one_by_one(function, a.T, b.T).T
+        pairs.append((n, call(function, a, axis=0, b=b), reference))
+        pairs.append(((n, "turned"), call(function, a, axis=0, b=np.asfortranarray(b)), reference))
+        out = np.full((n, 74), 7, reference.dtype)[:, ::2]
+        pairs.append(((n, "strided"), call(function, a, axis=0, b=b, out=out), reference))
+    assert differing(pairs) == []
+
+
 @pytest.mark.parametrize("case", ["normal", "sorted up", "sorted down", "masked", "saw", "first is -1e30"])
 def test_a_column_has_the_bits_of_a_row(isa, dtype, function, rng, case):
     pairs = []

@@ -906,6 +906,12 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
 
 # --- log_softmax of short columns: the peak, and the rest
 
+cdef inline void one_more(vec x, real *rest, vec *peak, vec *second) noexcept nogil:
+    store(rest, at_most(x, peak[0]))
+    second[0] = at_least(second[0], at_most(x, peak[0]))
+    peak[0] = at_least(peak[0], x)
+
+
 cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, real *rest, vec *peak,
                               vec *second) noexcept nogil:
     # The largest of each column, and the n - 1 others, in an order of their own.  Of what at_most and at_least
@@ -913,17 +919,19 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     cdef vec x[TREE]
     cdef vec lost[TREE]
     cdef Py_ssize_t row = 1
-    cdef Form form = PLAIN if plain else RAW
     cdef int s, count
-    peak[0] = exponent(terms, 0, j, form, lost)
     second[0] = splat(<real> -INFINITY)
+    if plain:
+        peak[0] = load(<const real *> terms.a + j)
+        for row in range(1, n):
+            one_more(load(<const real *> terms.a + row * terms.a_step + j), rest + (row - 1) * LANES, peak, second)
+        return
+    peak[0] = exponent(terms, 0, j, RAW, lost)
     while row < n:
-        count = 1 if plain else <int> min(n - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, form, x, lost)
+        count = <int> min(n - row, TREE)
+        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost)
         for s in range(count):
-            store(rest + (row + s - 1) * LANES, at_most(x[s], peak[0]))
-            second[0] = at_least(second[0], at_most(x[s], peak[0]))
-            peak[0] = at_least(peak[0], x[s])
+            one_more(x[s], rest + (row + s - 1) * LANES, peak, second)
         row += count
 
 

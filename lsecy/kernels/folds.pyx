@@ -1149,8 +1149,12 @@ cdef inline bint guess_row(const Terms *terms, Py_ssize_t n, real *shift) noexce
     cdef Tail tail
     cdef Py_ssize_t vectors = (min(n, SAMPLE) + LANES - 1) // LANES, v
     cdef ivec close = splat(0) == splat(0), none = close
+    cdef bint plain = is_plain(terms)
     for v in range(vectors):
-        x[v] = along_or_across(terms, n, v * LANES, 0, True, &tail, &lost)
+        if plain and (v + 1) * LANES <= n:
+            x[v] = load(<const real *> terms.a + v * LANES)
+        else:
+            x[v] = along_or_across(terms, n, v * LANES, 0, True, &tail, &lost)
         none = none & (x[v] == splat(0) - infinity)
         close = close & ((magnitude(x[v]) < splat(GRID)) | (x[v] == splat(0) - infinity))
     shift[0] = 0
@@ -1225,12 +1229,15 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
     cdef real shifts[TOGETHER]
     cdef bint guessed[TOGETHER]
     cdef bint plain = is_plain(terms)
-    cdef Terms own
+    cdef Terms own = terms[0]
     cdef Py_ssize_t first = 0, row, k, some
     while first < count:
         some = min(<Py_ssize_t> TOGETHER, count - first)
         for k in range(some):
-            own = terms_from(terms, first + k, sizeof(real))
+            if plain:
+                own.a = <const real *> terms.a + (first + k) * terms.a_step
+            else:
+                own = terms_from(terms, first + k, sizeof(real))
             guessed[k] = care == FAST and guess_row(&own, n, shifts + k)
             if guessed[k] and plain:
                 plain_sums(&own, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
