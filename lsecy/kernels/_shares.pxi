@@ -311,7 +311,8 @@ cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
         if form != PLAIN:
             top = top & (lost == whole.peak_low)
         x = difference(pick(top, splat(<real> -INFINITY), x), base, form == PLAIN, far, &lost)
-        table_power(at_least(x, base.bottom), lost, form == PLAIN and not far, base.steps, True, &powers, &t, &q, &k, &z)
+        table_power(at_least(x, base.bottom), lost, form == PLAIN and not far, base.steps, True, &powers, &t, &q, &k,
+                    &z)
         t = pick(x < base.bottom, splat(0), t)
         x = whole_term(t, q)
         q = fused(t, q, t - x)
@@ -628,8 +629,8 @@ cdef inline bint are_exact(const Terms *terms) noexcept nogil:
 
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real *target, real *target_low,
                              real *least) noexcept nogil:
-    # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not be
-    # the largest of equals then.
+    # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not
+    # be the largest of equals then.
     cdef const real *a = <const real *> terms.a
     cdef const real *losses = <const real *> terms.lost
     cdef vec most[4]
@@ -1259,8 +1260,8 @@ cdef inline void write_quick_logs(const Terms *terms, Py_ssize_t n, const Less *
         put(out + i, quick_log(load(a + i), load(losses + i), less, exact, sign), bypass)
         i += LANES
     if i < n:
-        store_some(out + i, quick_log(load_some(a + i, n - i, a[i]), load_some(losses + i, n - i, 0), less, exact, sign),
-                   n - i)
+        store_some(out + i, quick_log(load_some(a + i, n - i, a[i]), load_some(losses + i, n - i, 0), less, exact,
+                                      sign), n - i)
 
 
 cdef void write_logs(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
@@ -1551,8 +1552,8 @@ cdef inline void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak
 
 cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak, const Terms *following,
                      Peak *next_peak, real *out) noexcept nogil:
-    # Of prepared terms.  Looks for the peak of the row that follows, unless that is NULL, before it is known what this one's sum is: from
-    # the one to the other is a chain of a hundred cycles and more.
+    # Of prepared terms.  Looks for the peak of the row that follows, unless that is NULL, before it is known what this
+    # one's sum is: from the one to the other is a chain of a hundred cycles and more.
     cdef double memory[5 * LANES_BOUND]
     cdef bint plain = is_plain(terms)
     cdef States states = states_in(memory, LANES_BOUND)

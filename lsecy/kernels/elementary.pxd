@@ -74,7 +74,8 @@ cdef inline void horner(const real *coefficients, int degree, const vec *x, int 
 
 
 cdef inline void float_powers(const vec *x, int count, vec *p, vec *z, vec *k) noexcept nogil:
-    # exp(x) = 2^k p for `count` vectors of float32; with a register table k is a multiple of 1/32 whose fraction p holds.
+    # exp(x) = 2^k p for `count` vectors of float32; with a register table k is a multiple of 1/32, whose fraction p
+    # holds.
     #     x = k ln2 + r;   without a table p = exp(r) = 1 + r + r^2 Q(r), |r| <= ln2/2
     #     with one         p = t exp(r) = t (1 + r (B + C r)), t = 2^(j/32), j the low five bits of 32 k, |r| <= ln2/64
     # k      rounded by adding and removing 1.5 * 2^23 + 127 (1.5 * 2^18): why fast-math is refused.

@@ -81,9 +81,9 @@ cdef inline bint accepted_lane(const States *states, Py_ssize_t place, Py_ssize_
 
 cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
                            int count, vec *x, vec *lost, vec *b) noexcept nogil:
-    # Exponents scale * a + logb of `count` vectors of elements, `row_apart` and `j_apart` from each other, what rounding
-    # took from them, unless they are exact, and their weights, where there are some.  What is left out has the exponent
-    # -inf and the weight 0, whatever it was.  Each question is asked once.
+    # Exponents scale * a + logb of `count` vectors of elements, `row_apart` and `j_apart` from each other, what
+    # rounding took from them, unless they are exact, and their weights, where there are some.  What is left out has the
+    # exponent -inf and the weight 0, whatever it was.  Each question is asked once.
     cdef const real *a = <const real *> terms.a + row * terms.a_step + j
     cdef const real *weights = <const real *> (terms.b if terms.b != NULL else terms.logb)
     cdef const char *kept = terms.kept
@@ -477,7 +477,7 @@ cdef inline bint any_negative(const vec *b) noexcept nogil:
     cdef int s
     for s in range(1, TREE):
         signs = either_bits(signs, b[s])
-    return not all_set(signs >= splat(0)) 
+    return not all_set(signs >= splat(0))
 
 
 cdef inline bint all_close(vec beyond) noexcept nogil:

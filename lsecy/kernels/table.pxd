@@ -86,7 +86,8 @@ cdef struct Kernels:
     void (*fold_row)(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil
     # The same for `count` rows of at most a block, whose operands lie a_step, b_step and kept_step apart, into as many
     # states.
-    void (*fold_rows)(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care care, const States *states) noexcept nogil
+    void (*fold_rows)(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care care,
+                      const States *states) noexcept nogil
     # Folds `n` rows of `width` neighbouring columns (lanes <= width <= TILE) into `width` states.
     void (*fold_columns)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care care,
                          const States *states) noexcept nogil
