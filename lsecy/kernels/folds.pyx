@@ -1480,11 +1480,12 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
 
 # --- what is left out
 
-cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil:
+cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler, void *target,
+               Py_ssize_t step) noexcept nogil:
     cdef const real *a
     cdef const char *kept
     cdef real *out
-    cdef vec nothing = splat(<real> -INFINITY)
+    cdef vec nothing = splat(<real> filler)
     cdef Py_ssize_t row, j
     for row in range(n):
         a = <const real *> terms.a + row * terms.a_step
@@ -1498,7 +1499,7 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target,
                 store(out + j, load(a + j) if kept[0] else nothing)
             j += LANES
         for j in range(j, width):
-            out[j] = a[j] if kept[j * terms.kept_inner] else <real> -INFINITY
+            out[j] = a[j] if kept[j * terms.kept_inner] else <real> filler
 
 
 # --- finish, transpose ------------------------------------------------------------------------------------
@@ -1688,6 +1689,7 @@ kernels.fold_columns = fold_columns
 kernels.short_row = short_row
 kernels.short_rows = short_rows
 kernels.short_columns = short_columns
+kernels.short_terms = short_terms
 kernels.finish = finish
 kernels.peak = peak
 kernels.sum = sum

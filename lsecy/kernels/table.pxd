@@ -81,6 +81,8 @@ cdef struct Kernels:
     Py_ssize_t (*short_rows)(const void *a, Py_ssize_t n, Py_ssize_t count, void *answers) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           void *answers) noexcept nogil
+    # The same of any terms, in double; NaN, and False, where that needs more care: fold_columns has it.
+    bint (*short_terms)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *answers) noexcept nogil
     # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
     # of up to eight are read and written.  True if any answer may lack digits: |value| < near under
     # shift 0, or |state| < cancelled * size.
@@ -127,8 +129,9 @@ cdef struct Kernels:
                                double *close) noexcept nogil
     void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
                        double *out, Py_ssize_t out_step) noexcept nogil
-    # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes -inf.
-    void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil
+    # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes the filler.
+    void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler, void *target,
+                 Py_ssize_t step) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
