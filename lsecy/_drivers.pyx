@@ -792,7 +792,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
         if care == SHORT and problem.bare:
             reduce_short_rows(problem, &group, out, sign)
         elif care == SHORT:
-            reduce_short_terms(problem, &group, out, sign)
+            reduce_short_terms(problem, &group, problem.rows - first - group.count, out, sign)
         elif near[0] and may_lie_near(problem, care):
             fold_rows(problem, &group, EXACT, &states)
             near[0] = finish_near(problem, &group, &states, out, sign)
@@ -870,6 +870,15 @@ cdef inline const Py_ssize_t *strides_of(const Problem *problem, const Operand *
     return problem.reduced.mask
 
 
+cdef inline bint all_share(const Problem *problem, const Operand *operand, const Group *group) noexcept nogil:
+    return group.count == 1 or (group.even and step_of(problem, operand, group) == 0)
+
+
+cdef inline bint lie_dense(const Problem *problem, const Operand *operand, const Group *group) noexcept nogil:
+    return (along_memory(problem, operand, strides_of(problem, operand))
+            and step_of(problem, operand, group) == problem.n * (problem.bits // 8))
+
+
 cdef void drop_from_rows(const Problem *problem, const Operand *operand, const Group *group, double filler,
                          void *target) noexcept nogil:
     # Short rows one after the other, in which what the mask leaves out is the filler.
@@ -879,13 +888,18 @@ cdef void drop_from_rows(const Problem *problem, const Operand *operand, const G
     cdef const Py_ssize_t *strides = strides_of(problem, operand)
     cdef bint straight_a = along_memory(problem, operand, strides)
     cdef bint straight_mask = along_memory(problem, &problem.mask, problem.reduced.mask)
+    cdef bint shared = all_share(problem, operand, group)
     cdef Terms terms = plain_terms(NULL, 0)
     cdef Py_ssize_t n = problem.n, k
     cdef Row row
-    if (group.even and straight_a and straight_mask and step_of(problem, operand, group) == n * (problem.bits // 8)
-            and group.step_mask == n):    # one long row
-        terms.a = start_of(problem, operand, group.first)
+    if group.even and straight_mask and group.step_mask == n and (shared or lie_dense(problem, operand, group)):
+        terms.a = start_of(problem, operand, group.first)    # one long row
         terms.kept = group.first.mask
+        if shared:
+            gather(problem, operand, strides, start_of(problem, operand, group.first), 0, n, target, 1)
+            for k in range(1, group.count):
+                memcpy(at(problem, target, k * n), target, n * (problem.bits // 8))
+            terms.a = target
         kernels.drop(&terms, 1, group.count * n, filler, target, 0)
         return
     for k in range(group.count):
@@ -933,10 +947,6 @@ cdef struct Tile:
     double b[SHORT_ROW * TILE]
     char mask[SHORT_ROW * TILE]
     Terms terms
-
-
-cdef inline bint all_share(const Problem *problem, const Operand *operand, const Group *group) noexcept nogil:
-    return group.count == 1 or (group.even and step_of(problem, operand, group) == 0)
 
 
 cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width, Tile *tile) noexcept nogil:
@@ -995,7 +1005,31 @@ cdef void fold_tile(const Problem *problem, const Group *group, Care care, const
     kernels.fold_columns(&tile.terms, problem.n, width, care, states)
 
 
-cdef void reduce_short_terms(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
+cdef inline bint dense_terms(const Problem *problem, const Group *group, Py_ssize_t behind, Tile *tile) noexcept nogil:
+    # The terms of rows without gaps, which the kernel makes columns of; `behind`: how many rows follow.
+    cdef Terms *terms = &tile.terms
+    cdef Py_ssize_t lanes = kernels_of(problem.bits).lanes
+    cdef bint shared = all_share(problem, &problem.b, group)
+    if (problem.n <= 2 or problem.mask.data != NULL or problem.kept.count != 1 or behind * problem.n < lanes
+            or group.count % lanes != 0 or not lie_dense(problem, &problem.a, group)
+            or not (problem.b.data == NULL or shared or lie_dense(problem, &problem.b, group))):
+        return False
+    terms[0] = plain_terms(group.first.a, 0)
+    terms.scale = problem.scale
+    if problem.b.data == NULL:
+        return True
+    if not shared:
+        set_weights(problem, terms, group.first.b)
+        return True
+    gather_weights(problem, group.first.b, 0, problem.n, tile.b)
+    set_weights(problem, terms, tile.b)
+    terms.b_step = 1
+    terms.b_inner = 0
+    return True
+
+
+cdef void reduce_short_terms(const Problem *problem, const Group *group, Py_ssize_t behind, void *out,
+                             void *sign) noexcept nogil:
     # With weights or a scale: up to TILE rows side by side.
     cdef Tile tile
     cdef Room room
@@ -1004,14 +1038,18 @@ cdef void reduce_short_terms(const Problem *problem, const Group *group, void *o
     cdef double signs[TILE]
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t width = max(group.count, kernels.lanes)
-    fill_tile(problem, group, width, &tile)
-    if kernels.short_terms(&tile.terms, problem.n, width, value):
+    cdef bint dense = kernels.dense and dense_terms(problem, group, behind, &tile)
+    if not dense:
+        fill_tile(problem, group, width, &tile)
+    if kernels.short_terms(&tile.terms, problem.n, width, dense, value):
         if sign != NULL:
             signs_of(value, group.count, signs)
         store_rows(problem, group, value, signs, out, sign)
-    else:
-        kernels.fold_columns(&tile.terms, problem.n, width, SHORT, &states)
-        finish_rows(problem, group, SHORT, &states, value, out, sign)
+        return
+    if dense:
+        fill_tile(problem, group, width, &tile)
+    kernels.fold_columns(&tile.terms, problem.n, width, SHORT, &states)
+    finish_rows(problem, group, SHORT, &states, value, out, sign)
 
 
 cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
@@ -1079,8 +1117,9 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
     if group.count == 1:
         step = problem.n * size
     if size > 1 and group.even and along_memory(problem, operand, strides) and step > 0 and step % size == 0:
-        kernels_of(problem.bits).transpose(start_of(problem, operand, group.first), step // size, problem.n, group.count,
-                                           (group.count - 1) * (step // size) + problem.n, tile)
+        step = step // size
+        kernels_of(problem.bits).transpose(start_of(problem, operand, group.first), step, problem.n, group.count,
+                                           (group.count - 1) * step + problem.n, tile)
         return
     for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
         row = row_of(group, min(k, group.count - 1))
@@ -1160,7 +1199,7 @@ cdef void reduce_short_panel(const Problem *problem, Row row, Py_ssize_t width, 
     cdef double value[TILE]
     cdef double signs[TILE]
     panel_terms(problem, row, 0, problem.n, &buffers, &terms)
-    if kernels_of(problem.bits).short_terms(&terms, problem.n, width, value):
+    if kernels_of(problem.bits).short_terms(&terms, problem.n, width, False, value):
         if sign != NULL:
             signs_of(value, width, signs)
         store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)

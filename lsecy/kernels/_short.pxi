@@ -1,4 +1,4 @@
-# Short rows and columns without weights: a part of folds.pyx.
+# Short rows and columns: a part of folds.pyx.  First those without weights.
 #
 # A whole row is at hand, so its largest term is known before the first exponential: no guess, no
 # second look for want of a shift, and no state, for a short row is never merged.  Where a table is looked up in
@@ -8,8 +8,8 @@
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
 
 cdef inline void short_term(dvec d, dvec lost, dvec b, bint weighted, dvec grid, dvec *high, dvec *low) noexcept nogil:
-    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`; below e^-700 it counts for
-    # nothing, but where `mend` finds that it does.
+    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`; below e^-700 it counts
+    # for nothing, but where `mend` finds that it does.
     cdef dvec x = dat_least(d, dsplat(-700))
     cdef dvec p, q, z, k, e
     if REAL_BITS == 32:
@@ -231,7 +231,7 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
 
 cdef inline vec small_loss(vec lost) noexcept nogil:
     # What rounding took from an exponent that counts.  That of others may be anything, of -inf NaN.
-    return at_least(at_most(splat(1), lost), splat(-1))
+    return at_least(at_most(splat(<real> 0.25), lost), splat(<real> -0.25))
 
 
 cdef void short_exponents(const Terms *terms, Py_ssize_t n, Py_ssize_t j, dvec *x, dvec *lost, dvec *b, dvec *peak,
@@ -324,33 +324,50 @@ cdef inline void first_parts(const vec *x, const vec *lost, const vec *b, int co
     # exp(x) of `count` vectors, or b exp(x + lost): what the grid holds of it, and the rest.
     # float's ln2 is right to 2^-28.4, so that all exponents of plain terms come out a little too small, by as large a
     # part of themselves: `first_answers` makes good for it.
+    # Of general terms, whose sums may lie next to 1, what rounding takes from r is carried beside r^2 Q(r).
+    # bound  2^-33 of a general term (double 2^-63, of the smallest table 2^-59)
     cdef Powers powers = powers_of_two()
     cdef vec r[GROUP_BOUND]
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
+    cdef vec beside[GROUP_BOUND]
+    cdef vec error[GROUP_BOUND]
     cdef vec rounding = splat(WHOLE_STEPS)
-    cdef vec y, z, k, error
+    cdef vec y, z, k, near, rest
     cdef int s
     for s in range(count):
         y = at_least(x[s], splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
         z = y * splat(<real> 1.4426950408889634) + rounding
         k = z - rounding
-        r[s] = vresidual(y, k, splat(LN2_NEAREST))
-        if REAL_BITS == 64 or general:
-            r[s] = r[s] - k * splat(LN2_REST)
-        r[s] = r[s] + (vlookup(powers.lost, z) + lost[s] if general else vlookup(powers.lost, z))
+        near = vresidual(y, k, splat(LN2_NEAREST))
+        if general:
+            rest = (vlookup(powers.lost, z) + lost[s]) - k * splat(LN2_REST)
+            r[s] = near + rest
+            beside[s] = (near - r[s]) + rest
+        else:
+            if REAL_BITS == 64:
+                near = near - k * splat(LN2_REST)
+            r[s] = near + vlookup(powers.lost, z)
         t[s] = times_power(vlookup(powers.bare, z), z)
-    table_tails(r, count, True, q)
+    if general and REAL_BITS == 32:
+        horner(<const real *> EXP_FLOAT_8, 2, r, count, q)
+    else:
+        table_tails(r, count, True, q)
     for s in range(count):
-        r[s] = (r[s] * r[s]) * q[s] + r[s]
         if weighted:
             y = t[s] * b[s]
-            error = vresidual(y, t[s], b[s])
+            error[s] = vresidual(y, t[s], b[s])
             t[s] = y
-        high[s] = (whole_term(t[s], r[s]) + grid) - grid
-        low[s] = fused(t[s], r[s], t[s] - high[s])
-        if weighted:
-            low[s] = low[s] - error
+        if general:
+            beside[s] = (r[s] * r[s]) * q[s] + beside[s]
+            high[s] = (fused(t[s], r[s] + beside[s], t[s]) + grid) - grid
+            low[s] = fused(t[s], beside[s], fused(t[s], r[s], t[s] - high[s]))
+        else:
+            r[s] = (r[s] * r[s]) * q[s] + r[s]
+            high[s] = (whole_term(t[s], r[s]) + grid) - grid
+            low[s] = fused(t[s], r[s], t[s] - high[s])
+        if weighted:    # error (1 + r)
+            low[s] = vresidual(low[s] - error[s], error[s], r[s])
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
@@ -604,6 +621,16 @@ cdef inline real below_grid() noexcept nogil:
     return <real> (1.52587890625e-05 if REAL_BITS == 32 else 3.637978807091713e-12)
 
 
+cdef inline real least_close() noexcept nogil:
+    # The least answer to which the sum's error does not matter.
+    return 0.03125 if REAL_BITS == 64 and not REGISTER_TABLE else 0.015625
+
+
+cdef inline ivec is_right(vec answer) noexcept nogil:
+    # So far from zero that the 2^-28 (double 2^-57) of the logarithm does not matter.
+    return magnitude(answer) >= splat(0.125)
+
+
 cdef inline void sum_of_terms(const vec *x, const vec *lost, const vec *b, Py_ssize_t n, bint weighted, vec grid,
                               vec *high, vec *low) noexcept nogil:
     cdef vec h[GROUP_BOUND]
@@ -623,98 +650,36 @@ cdef inline void sum_of_terms(const vec *x, const vec *lost, const vec *b, Py_ss
         row += group
 
 
-cdef inline ivec bring_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec *x, vec *lost, vec *b, vec *shift,
+cdef inline ivec bring_terms(const Terms *terms, Py_ssize_t n, vec *x, vec *lost, vec *b, vec *shift,
                              vec *grid) noexcept nogil:
     # Exponents less the shift, and weights.  Which columns may be looked at this way?
-    cdef vec peak = splat(<real> -INFINITY), least = splat(1), most = splat(1), mantissa, exponent = splat(-1)
-    cdef ivec fine = least == most
+    cdef vec nothing = splat(<real> -INFINITY), peak = nothing, least = splat(1), most = nothing, w = least
+    cdef vec mantissa, exponent = splat(-1)
+    cdef ivec fine = least == least
     cdef Py_ssize_t row
-    exponents(terms, 0, 1, j, 0, <int> n, x, lost, b)
     for row in range(n):
-        lost[row] = splat(0) if are_exact(terms) else small_loss(lost[row])
+        x[row] = fetch(terms, row, 0, lost + row, &w)
+        if not are_exact(terms):
+            lost[row] = small_loss(lost[row])
+        if terms.b != NULL:
+            b[row] = w
+            least = at_most(w, least)
+            most = at_least(w, most)
+        peak = at_least(x[row], peak)
     if terms.b != NULL:
-        least = most = b[0]
-        for row in range(1, n):
-            least = at_most(b[row], least)
-            most = at_least(b[row], most)
         if not all_set(least > splat(0)):
+            peak = nothing
             for row in range(n):
-                x[row] = pick(b[row] == splat(0), peak, x[row])
+                x[row] = pick(b[row] == splat(0), nothing, x[row])
+                peak = at_least(x[row], peak)
         split_power(most, &mantissa, &exponent)
         fine = (least >= splat(0)) & (most <= splat(extreme_weight())) & (most >= splat(1 / extreme_weight()))
-    for row in range(n):
-        peak = at_least(x[row], peak)
     shift[0] = pick(magnitude(peak) < splat(nearest_far() / 2), splat(0), peak)
     if not all_set(shift[0] == splat(0)):
         for row in range(n):
             x[row] = x[row] - shift[0]
     grid[0] = first_grid(peak - shift[0] + (exponent + splat(1)) * splat(<real> 0.6931471805599453))
     return fine
-
-
-cdef bint short_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *value) noexcept nogil:
-    cdef vec x[SHORT_ROW]
-    cdef vec lost[SHORT_ROW]
-    cdef vec b[SHORT_ROW]
-    cdef vec highs[TILE]
-    cdef vec lows[TILE]
-    cdef vec shifts[TILE]
-    cdef ivec fine[TILE]
-    cdef vec answers[ALONGSIDE]
-    cdef vec grid
-    cdef bint all_known = True
-    cdef Py_ssize_t v = 0, j, vectors = (width + LANES - 1) // LANES
-    cdef int s, group
-    if not has_first_look(n):
-        return careful_terms(terms, n, width, value)
-    for v in range(vectors):
-        fine[v] = bring_terms(terms, n, column_of(v, LANES, width), x, lost, b, shifts + v, &grid)
-        if terms.b != NULL:
-            sum_of_terms(x, lost, b, n, True, grid, highs + v, lows + v)
-        else:
-            sum_of_terms(x, lost, b, n, False, grid, highs + v, lows + v)
-        fine[v] = fine[v] & (highs[v] >= grid * splat(below_grid()))
-    v = 0
-    while v < vectors:
-        group = ALONGSIDE if v + ALONGSIDE <= vectors else 1
-        if group == ALONGSIDE:
-            first_answers(highs + v, lows + v, shifts + v, shifts + v, True, ALONGSIDE, answers)
-        else:
-            first_answers(highs + v, lows + v, shifts + v, shifts + v, True, 1, answers)
-        for s in range(group):
-            j = column_of(v + s, LANES, width)
-            if not keep_terms(terms, n, j, fine[v + s] & may_stay(answers[s]), answers[s], value + j):
-                all_known = False
-        v += group
-    return all_known
-
-
-cdef inline bint keep_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, ivec fine, vec answer,
-                            double *value) noexcept nogil:
-    # LANES answers of a first look, with those of the careful way in place of what is not fine.
-    cdef double again[LANES_BOUND]
-    cdef Terms own
-    cdef Py_ssize_t k
-    cdef int which
-    answer = pick(fine, answer, splat(<real> NAN))
-    for which in range(HALVES):
-        dstore(value + which * DLANES, half(answer, which))
-    if all_set(fine):
-        return True
-    own = columns_from(terms, j)
-    careful_terms(&own, n, LANES, again)
-    for k in range(LANES):
-        if value[k] != value[k]:
-            value[k] = again[k]
-    return all_numbers(value)
-
-
-cdef inline bint all_numbers(const double *value) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(LANES):
-        if value[k] != value[k]:
-            return False
-    return True
 
 
 cdef inline Terms columns_from(const Terms *terms, Py_ssize_t j) noexcept nogil:
@@ -727,6 +692,127 @@ cdef inline Terms columns_from(const Terms *terms, Py_ssize_t j) noexcept nogil:
     if terms.kept_inner and terms.kept != NULL:
         own.kept = terms.kept + j
     return own
+
+
+# LANES columns: of a panel, or of rows without gaps, which come here first.
+cdef struct Columns:
+    Terms terms
+    vec a[SHORT_ROW + LANES_BOUND]
+    vec b[SHORT_ROW + LANES_BOUND]
+
+
+cdef void dense_columns(const void *rows, Py_ssize_t n, vec *x) noexcept nogil:
+    if n == 4:
+        load_columns(<const real *> rows, 4, 4, x)
+    elif n == 8 and LANES >= 8:
+        load_columns(<const real *> rows, 8, 8, x)
+    elif n == 16 and LANES >= 16:
+        load_columns(<const real *> rows, 16, 16, x)
+    else:
+        load_columns(<const real *> rows, n, 0, x)
+
+
+cdef void bring_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint dense, Columns *columns) noexcept nogil:
+    columns.terms = columns_from(terms, j * n if dense else j)
+    if not dense:
+        return
+    dense_columns(columns.terms.a, n, columns.a)
+    columns.terms.a = columns.a
+    columns.terms.a_step = LANES
+    if terms.b_inner and (terms.b != NULL or terms.logb != NULL):
+        dense_columns(columns.terms.b if terms.b != NULL else columns.terms.logb, n, columns.b)
+        columns.terms.b_step = LANES
+        if terms.b != NULL:
+            columns.terms.b = columns.b
+        else:
+            columns.terms.logb = columns.b
+
+
+cdef inline bint look_at_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense,
+                               double *value) noexcept nogil:
+    cdef Columns columns
+    cdef vec x[SHORT_ROW]
+    cdef vec lost[SHORT_ROW]
+    cdef vec b[SHORT_ROW]
+    cdef vec highs[TILE]
+    cdef vec lows[TILE]
+    cdef vec shifts[TILE]
+    cdef ivec fine[TILE]
+    cdef vec grid
+    cdef bint all_known = True
+    cdef Py_ssize_t v = 0, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        bring_columns(terms, n, column_of(v, LANES, width), dense, &columns)
+        fine[v] = bring_terms(&columns.terms, n, x, lost, b, shifts + v, &grid)
+        if terms.b != NULL:
+            sum_of_terms(x, lost, b, n, True, grid, highs + v, lows + v)
+        else:
+            sum_of_terms(x, lost, b, n, False, grid, highs + v, lows + v)
+        fine[v] = fine[v] & (highs[v] >= grid * splat(below_grid()))
+    v = 0
+    while v < vectors:
+        if v + ALONGSIDE <= vectors:
+            all_known &= answer_terms(terms, n, width, dense, v, ALONGSIDE, highs, lows, shifts, fine, value)
+            v += ALONGSIDE
+        else:
+            all_known &= answer_terms(terms, n, width, dense, v, 1, highs, lows, shifts, fine, value)
+            v += 1
+    return all_known
+
+
+cdef bint short_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense, double *value) noexcept nogil:
+    if has_first_look(n):
+        return look_at_terms(terms, n, width, dense, value)
+    return careful_terms(terms, n, width, value)
+
+
+cdef inline bint answer_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense, Py_ssize_t first,
+                              int count, const vec *highs, const vec *lows, const vec *shifts, const ivec *fine,
+                              double *value) noexcept nogil:
+    # Of `count` vectors of columns from the `first` on, those that need it by the careful way.
+    cdef double again[LANES_BOUND]
+    cdef vec high[ALONGSIDE]
+    cdef vec low[ALONGSIDE]
+    cdef vec answer[ALONGSIDE]
+    cdef divec known = dsplat(0) == dsplat(0)
+    cdef dvec result
+    cdef Columns columns
+    cdef Terms own
+    cdef Py_ssize_t v, j, s
+    cdef int which
+    for s in range(count):
+        high[s] = highs[first + s]
+        low[s] = lows[first + s]
+    first_answers(high, low, shifts + first, shifts + first, True, count, answer)
+    for s in range(count):
+        v = first + s
+        j = column_of(v, LANES, width)
+        if has_logs_near() and not all_set(is_right(answer[s])):    # elsewhere they are as right already
+            answer[s] = closer_answers(highs[v], lows[v], shifts[v], answer[s])
+        answer[s] = pick(fine[v] & (magnitude(answer[s]) >= splat(least_close())), answer[s], splat(<real> NAN))
+        for which in range(HALVES):
+            result = half(answer[s], which)
+            if not dall(result == result):
+                bring_columns(terms, n, j, dense, &columns)
+                own = columns_from(&columns.terms, which * DLANES)
+                careful_terms(&own, n, DLANES, again)
+                result = dpick(result == result, result, dload(again))
+                known = known & (result == result)
+            dstore(value + j + which * DLANES, result)
+    return dall(known)
+
+
+cdef vec closer_answers(vec high, vec low, vec shift, vec answer) noexcept nogil:
+    # Those next to zero by logarithms of which more than that is right.
+    cdef dvec result[HALVES_BOUND]
+    cdef vec sum = high + low
+    cdef int which
+    for which in range(HALVES):
+        if REAL_BITS == 32:
+            result[which] = log_coarse(half(high, which) + half(low, which), half(shift, which))
+        else:
+            result[which] = log_pair(half(sum, 0), half((high - sum) + low, 0), half(shift, 0))
+    return pick(is_right(answer), answer, joined(result[0], result[HALVES - 1]))
 
 
 cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:

@@ -20,7 +20,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from lsecy.kernels.elementary cimport (
-    GROUP_BOUND, Powers, double_power, double_tail, float_powers, has_logs_near, log_coarse, log_pair, logs_far,
+    GROUP_BOUND, Powers, double_power, double_tail, float_powers, has_logs_near, horner, log_coarse, log_pair, logs_far,
     logs_near, pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails,
     two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
@@ -1683,6 +1683,7 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
 
 cdef Kernels kernels
 kernels.lanes = LANES
+kernels.dense = REGISTER_LOOKUP
 kernels.fold_row = fold_row
 kernels.fold_rows = fold_rows
 kernels.fold_columns = fold_columns

@@ -17,7 +17,7 @@ cdef struct States:
 # How carefully a block is folded.
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
-    SHORT     # short rows that are not plain: computed in double outright
+    SHORT     # short rows of which short_terms has no answer: computed in double outright
     EXACT     # pairs of doubles, or two parts on a grid: about 2^-55
 
 cdef enum:
@@ -67,6 +67,7 @@ cdef enum Map:
 
 cdef struct Kernels:
     int lanes
+    bint dense    # does short_terms make columns of rows?
     # Folds `n` neighbouring elements into state `place`.
     void (*fold_row)(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil
     # The same for `count` rows of at most a block, whose operands lie a_step, b_step and kept_step apart, into as many
@@ -81,8 +82,10 @@ cdef struct Kernels:
     Py_ssize_t (*short_rows)(const void *a, Py_ssize_t n, Py_ssize_t count, void *answers) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           void *answers) noexcept nogil
-    # The same of any terms, in double; NaN, and False, where that needs more care: fold_columns has it.
-    bint (*short_terms)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *answers) noexcept nogil
+    # The same of any terms, in double; NaN, and False, where that needs more care: fold_columns has it.  `dense`:
+    # instead of columns a holds rows without gaps, and so do weights that are not shared, LANES to a vector; up to
+    # LANES elements behind the last may be read.
+    bint (*short_terms)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense, double *answers) noexcept nogil
     # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
     # of up to eight are read and written.  True if any answer may lack digits: |value| < near under
     # shift 0, or |state| < cancelled * size.
