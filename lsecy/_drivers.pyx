@@ -768,17 +768,27 @@ cdef inline Row row_of(const Group *group, Py_ssize_t k) noexcept nogil:
     return row
 
 
+cdef inline bint keep_known(const double *known, Py_ssize_t k, double *value, double *signs) noexcept nogil:
+    # Where a first look had the answer to a sum of positive terms, that is the answer.
+    if known == NULL or isnan(known[k]):
+        return False
+    value[k] = known[k]
+    signs_of(known + k, 1, signs + k)
+    return True
+
+
 cdef bint finish_rows(const Problem *problem, const Group *group, Care care, const States *states,
-                      void *out, void *sign) noexcept nogil:
-    # True if nearly all answers were looked for twice.
+                      const double *known, void *out, void *sign) noexcept nogil:
+    # `known`: answers that are there already, else NaN; or NULL.  True if nearly all answers were looked for twice.
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k, lacking = 0
     cdef States here
-    if answer(problem.bits, care, states, group.count, value, wanted):
+    cdef bint poor = answer(problem.bits, care, states, group.count, value, wanted)
+    if poor or known != NULL:
         for k in range(group.count):
-            if lacks_digits(value[k], states, k, care, problem.bits):
+            if not keep_known(known, k, value, signs) and lacks_digits(value[k], states, k, care, problem.bits):
                 here = from_place(states, k)
                 fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
                 value[k] = answer_one(problem.bits, states, k, wanted + k if wanted != NULL else NULL)
@@ -836,6 +846,8 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
         find_group(problem, first, min(TILE, end - first), &group)
         if care == SHORT and problem.bare:
             reduce_short_rows(problem, &group, out, sign)
+        elif care == SHORT:
+            reduce_short_terms(problem, &group, problem.rows - first - group.count, out, sign)
         elif near[0] and may_lie_near(problem, care):
             fold_rows(problem, &group, EXACT, &states)
             near[0] = finish_near(problem, &group, &states, out, sign)
@@ -844,7 +856,7 @@ cdef void reduce_rows(const Problem *problem, Py_ssize_t first, Py_ssize_t end,
             if problem.held != NULL:
                 hold_rows(problem, &group, &states)
             else:
-                near[0] = finish_rows(problem, &group, care, &states, out, sign)
+                near[0] = finish_rows(problem, &group, care, &states, NULL, out, sign)
         first += group.count
 
 
@@ -897,31 +909,63 @@ cdef void fold_rows(const Problem *problem, const Group *group, Care care, const
             fold_over(problem, row_of(group, k), 1, care, NULL, &here)
 
 
-cdef void drop_from_rows(const Problem *problem, const Group *group, void *target) noexcept nogil:
-    # Rows without weights one after the other, in which what the mask leaves out is -inf: that adds nothing.
+cdef inline const char *start_of(const Problem *problem, const Operand *operand, Row row) noexcept nogil:
+    return row.a if operand == &problem.a else row.b if operand == &problem.b else row.mask
+
+
+cdef inline Py_ssize_t step_of(const Problem *problem, const Operand *operand, const Group *group) noexcept nogil:
+    return group.step_a if operand == &problem.a else group.step_b if operand == &problem.b else group.step_mask
+
+
+cdef inline const Py_ssize_t *strides_of(const Problem *problem, const Operand *operand) noexcept nogil:
+    if operand == &problem.a:
+        return problem.reduced.a
+    if operand == &problem.b:
+        return problem.reduced.b
+    return problem.reduced.mask
+
+
+cdef inline bint all_share(const Problem *problem, const Operand *operand, const Group *group) noexcept nogil:
+    return group.count == 1 or (group.even and step_of(problem, operand, group) == 0)
+
+
+cdef inline bint lie_dense(const Problem *problem, const Operand *operand, const Group *group) noexcept nogil:
+    return (along_memory(problem, operand, strides_of(problem, operand))
+            and step_of(problem, operand, group) == problem.n * (problem.bits // 8))
+
+
+cdef void drop_from_rows(const Problem *problem, const Operand *operand, const Group *group, double filler,
+                         void *target) noexcept nogil:
+    # Short rows one after the other, in which what the mask leaves out is the filler.
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef double a[SHORT_ROW]
     cdef char mask[SHORT_ROW]
-    cdef bint straight_a = along_memory(problem, &problem.a, problem.reduced.a)
+    cdef const Py_ssize_t *strides = strides_of(problem, operand)
+    cdef bint straight_a = along_memory(problem, operand, strides)
     cdef bint straight_mask = along_memory(problem, &problem.mask, problem.reduced.mask)
+    cdef bint shared = all_share(problem, operand, group)
     cdef Terms terms = plain_terms(NULL, 0)
     cdef Py_ssize_t n = problem.n, k
     cdef Row row
-    if (group.even and straight_a and straight_mask and group.step_a == n * (problem.bits // 8)
-            and group.step_mask == n):    # one long row
-        terms.a = group.first.a
+    if group.even and straight_mask and group.step_mask == n and (shared or lie_dense(problem, operand, group)):
+        terms.a = start_of(problem, operand, group.first)    # one long row
         terms.kept = group.first.mask
-        kernels.drop(&terms, 1, group.count * n, target, 0)
+        if shared:
+            gather(problem, operand, strides, start_of(problem, operand, group.first), 0, n, target, 1)
+            for k in range(1, group.count):
+                memcpy(at(problem, target, k * n), target, n * (problem.bits // 8))
+            terms.a = target
+        kernels.drop(&terms, 1, group.count * n, filler, target, 0)
         return
     for k in range(group.count):
         row = row_of(group, k)
-        terms.a = row.a if straight_a else <const char *> a
+        terms.a = start_of(problem, operand, row) if straight_a else <const char *> a
         terms.kept = row.mask if straight_mask else <const char *> mask
         if not straight_a:
-            gather(problem, &problem.a, problem.reduced.a, row.a, 0, n, a, 1)
+            gather(problem, operand, strides, start_of(problem, operand, row), 0, n, a, 1)
         if not straight_mask:
             gather(problem, &problem.mask, problem.reduced.mask, row.mask, 0, n, mask, 1)
-        kernels.drop(&terms, 1, n, at(problem, target, k * n), 0)
+        kernels.drop(&terms, 1, n, filler, at(problem, target, k * n), 0)
 
 
 cdef inline void signs_of(const double *value, Py_ssize_t count, double *signs) noexcept nogil:
@@ -962,29 +1006,50 @@ cdef struct Tile:
 
 cdef void fill_tile(const Problem *problem, const Group *group, Py_ssize_t width, Tile *tile) noexcept nogil:
     cdef Terms *terms = &tile.terms
+    cdef bint masked = problem.mask.data != NULL, dropped
     cdef Py_ssize_t k
     terms[0] = plain_terms(tile.a, TILE)
-    if problem.bare and problem.mask.data != NULL:
-        drop_from_rows(problem, group, tile.b)
-        kernels_of(problem.bits).transpose(tile.b, problem.n, problem.n, group.count, group.count * problem.n, tile.a)
-        return
     terms.scale = problem.scale
     terms.b_step = terms.kept_step = TILE
-    gather_tile(problem, &problem.a, problem.reduced.a, group, group.step_a, width, tile.a)
+    # What is left out is as good as -inf with the weight 0, which rows can be filled with, unlike columns, before they
+    # are columns: a mask of bytes has no transposition of its own.
+    dropped = masked and problem.scale > 0 and not problem.take_logs and not all_share(problem, &problem.mask, group)
+    if not dropped or problem.logarithmic:
+        gather_tile(problem, &problem.a, group, width, tile.a)
+    else:
+        drop_to_tile(problem, &problem.a, group, -INFINITY, tile.a)
     if problem.b.data != NULL:
         set_weights(problem, terms, tile.b)
-        if group.even and group.step_b == 0:    # all rows have the same weights
+        if dropped:
+            drop_to_tile(problem, &problem.b, group, -INFINITY if problem.logarithmic else 0, tile.b)
+        elif all_share(problem, &problem.b, group):
             gather_weights(problem, group.first.b, 0, problem.n, tile.b)
             terms.b_step = 1
             terms.b_inner = 0
         else:
-            gather_tile(problem, &problem.b, problem.reduced.b, group, group.step_b, width, tile.b)
+            gather_tile(problem, &problem.b, group, width, tile.b)
             if problem.take_logs:
                 for k in range(problem.n):
                     kernels_of(problem.bits).logs(at(problem, tile.b, k * TILE), width)
-    if problem.mask.data != NULL:
-        terms.kept = tile.mask
-        gather_tile(problem, &problem.mask, problem.reduced.mask, group, group.step_mask, width, tile.mask)
+    if not masked or dropped:
+        return
+    terms.kept = tile.mask
+    if all_share(problem, &problem.mask, group):
+        gather(problem, &problem.mask, problem.reduced.mask, group.first.mask, 0, problem.n, tile.mask, 1)
+        terms.kept_step = 1
+        terms.kept_inner = 0
+    else:
+        gather_tile(problem, &problem.mask, group, width, tile.mask)
+    if problem.bare:
+        kernels_of(problem.bits).drop(terms, problem.n, width, -INFINITY, tile.a, TILE)
+        terms[0] = plain_terms(tile.a, TILE)
+
+
+cdef void drop_to_tile(const Problem *problem, const Operand *operand, const Group *group, double filler,
+                       void *tile) noexcept nogil:
+    cdef double rows[SHORT_ROW * TILE]
+    drop_from_rows(problem, operand, group, filler, rows)
+    kernels_of(problem.bits).transpose(rows, problem.n, problem.n, group.count, group.count * problem.n, tile)
 
 
 cdef void fold_tile(const Problem *problem, const Group *group, Care care, const States *states) noexcept nogil:
@@ -993,6 +1058,53 @@ cdef void fold_tile(const Problem *problem, const Group *group, Care care, const
     cdef Py_ssize_t width = max(group.count, kernels.lanes)
     fill_tile(problem, group, width, &tile)
     kernels.fold_columns(&tile.terms, problem.n, width, care, states)
+
+
+cdef inline bint dense_terms(const Problem *problem, const Group *group, Py_ssize_t behind, Tile *tile) noexcept nogil:
+    # The terms of rows without gaps, which the kernel makes columns of; `behind`: how many rows follow.
+    cdef Terms *terms = &tile.terms
+    cdef Py_ssize_t lanes = kernels_of(problem.bits).lanes
+    cdef bint shared = all_share(problem, &problem.b, group)
+    if (problem.n <= 2 or problem.mask.data != NULL or problem.kept.count != 1 or behind * problem.n < lanes
+            or group.count % lanes != 0 or not lie_dense(problem, &problem.a, group)
+            or not (problem.b.data == NULL or shared or lie_dense(problem, &problem.b, group))):
+        return False
+    terms[0] = plain_terms(group.first.a, 0)
+    terms.scale = problem.scale
+    if problem.b.data == NULL:
+        return True
+    if not shared:
+        set_weights(problem, terms, group.first.b)
+        return True
+    gather_weights(problem, group.first.b, 0, problem.n, tile.b)
+    set_weights(problem, terms, tile.b)
+    terms.b_step = 1
+    terms.b_inner = 0
+    return True
+
+
+cdef void reduce_short_terms(const Problem *problem, const Group *group, Py_ssize_t behind, void *out,
+                             void *sign) noexcept nogil:
+    # With weights or a scale: up to TILE rows side by side.
+    cdef Tile tile
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    cdef const Kernels *kernels = kernels_of(problem.bits)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes)
+    cdef bint dense = kernels.dense and dense_terms(problem, group, behind, &tile)
+    if not dense:
+        fill_tile(problem, group, width, &tile)
+    if kernels.short_terms(&tile.terms, problem.n, width, dense, value):
+        if sign != NULL:
+            signs_of(value, group.count, signs)
+        store_rows(problem, group, value, signs, out, sign)
+        return
+    if dense:
+        fill_tile(problem, group, width, &tile)
+    kernels.fold_columns(&tile.terms, problem.n, width, SHORT, &states)
+    finish_rows(problem, group, SHORT, &states, value, out, sign)
 
 
 cdef void reduce_short_rows(const Problem *problem, const Group *group, void *out, void *sign) noexcept nogil:
@@ -1012,7 +1124,7 @@ cdef void reduce_short_rows(const Problem *problem, const Group *group, void *ou
         short_answers(problem, &tile.terms, width, value)
     else:
         if problem.mask.data != NULL:
-            drop_from_rows(problem, group, tile.b)
+            drop_from_rows(problem, &problem.a, group, -INFINITY, tile.b)
         for k in range(group.count):
             row = row_of(group, k)
             if problem.mask.data != NULL:
@@ -1051,19 +1163,22 @@ cdef inline void short_answers(const Problem *problem, const Terms *terms, Py_ss
         value[k] = floats[k]
 
 
-cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
-                             const Group *group, Py_ssize_t step, Py_ssize_t width, void *tile) noexcept nogil:
+cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Group *group, Py_ssize_t width,
+                             void *tile) noexcept nogil:
+    cdef const Py_ssize_t *strides = strides_of(problem, operand)
     cdef Py_ssize_t size = 1 if operand == &problem.mask else problem.bits // 8, k
-    cdef const char *start
+    cdef Py_ssize_t step = step_of(problem, operand, group)
     cdef Row row
+    if group.count == 1:
+        step = problem.n * size
     if size > 1 and group.even and along_memory(problem, operand, strides) and step > 0 and step % size == 0:
-        kernels_of(problem.bits).transpose(group.first.a if operand == &problem.a else group.first.b, step // size,
-                                           problem.n, group.count, (group.count - 1) * (step // size) + problem.n, tile)
+        step = step // size
+        kernels_of(problem.bits).transpose(start_of(problem, operand, group.first), step, problem.n, group.count,
+                                           (group.count - 1) * step + problem.n, tile)
         return
     for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
         row = row_of(group, min(k, group.count - 1))
-        start = row.a if operand == &problem.a else row.b if operand == &problem.b else row.mask
-        gather(problem, operand, strides, start, 0, problem.n, <char *> tile + k * size, TILE)
+        gather(problem, operand, strides, start_of(problem, operand, row), 0, problem.n, <char *> tile + k * size, TILE)
 
 
 # --- columns --------------------------------------------------------------------------------------------
@@ -1093,19 +1208,22 @@ cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize
     return max(0, panel % job.panels * job.wide - (job.problem.inner - width))
 
 
-cdef bint finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care,
-                         const States *states, Job *job, void *out, void *sign) noexcept nogil:
-    # `job`: the one whose tasks are shared out, or NULL.  True if all columns were looked at twice.
+cdef bint finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care, const States *states,
+                         const double *known, Job *job, void *out, void *sign) noexcept nogil:
+    # `known` as in finish_rows; `job`: the one whose tasks are shared out, or NULL.  True if all columns were looked at
+    # twice.
     cdef Room room
     cdef States exact = states_of(&room)
     cdef double value[TILE]
     cdef double signs[TILE]
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k, lacking = 0
-    if answer(problem.bits, care, states, width, value, wanted):
+    cdef bint poor = answer(problem.bits, care, states, width, value, wanted)
+    if poor:
         fold_over(problem, row, width, EXACT, job, &exact)
+    if poor or known != NULL:
         for k in range(width):
-            if lacks_digits(value[k], states, k, care, problem.bits):
+            if not keep_known(known, k, value, signs) and lacks_digits(value[k], states, k, care, problem.bits):
                 value[k] = answer_one(problem.bits, &exact, k, wanted + k if wanted != NULL else NULL)
                 lacking += 1
     store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
@@ -1127,6 +1245,24 @@ cdef bint reduce_near_columns(const Problem *problem, Row row, Py_ssize_t width,
     return True
 
 
+cdef void reduce_short_panel(const Problem *problem, Row row, Py_ssize_t width, void *out, void *sign) noexcept nogil:
+    # As reduce_short_terms.
+    cdef Buffers buffers
+    cdef Terms terms
+    cdef Room room
+    cdef States states = states_of(&room)
+    cdef double value[TILE]
+    cdef double signs[TILE]
+    panel_terms(problem, row, 0, problem.n, &buffers, &terms)
+    if kernels_of(problem.bits).short_terms(&terms, problem.n, width, False, value):
+        if sign != NULL:
+            signs_of(value, width, signs)
+        store_answers(problem, row.out, problem.inner_out, value, signs, width, out, sign)
+    else:
+        kernels_of(problem.bits).fold_columns(&terms, problem.n, width, SHORT, &states)
+        finish_columns(problem, row, width, SHORT, &states, value, NULL, out, sign)
+
+
 cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept nogil:
     # `near` as in reduce_rows.
     cdef const Problem *problem = job.problem
@@ -1142,9 +1278,12 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept no
     if care == SHORT and problem.bare:
         panel_terms(problem, row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
         if problem.mask.data != NULL:
-            kernels_of(problem.bits).drop(&terms, problem.n, width, tile, TILE)
+            kernels_of(problem.bits).drop(&terms, problem.n, width, -INFINITY, tile, TILE)
             terms = plain_terms(tile, TILE)
         reduce_short_columns(problem, &terms, width, row.out, problem.inner_out, out, sign)
+        return
+    if care == SHORT:
+        reduce_short_panel(problem, row, width, out, sign)
         return
     if near[0] and may_lie_near(problem, care):
         near[0] = reduce_near_columns(problem, row, width, &states, out, sign)
@@ -1154,7 +1293,7 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept no
     if problem.held != NULL:
         hold_columns(problem, row, width, columns_before(job, panel, width), &states, NULL)
     else:
-        near[0] = finish_columns(problem, row, width, care, &states, NULL, out, sign)
+        near[0] = finish_columns(problem, row, width, care, &states, NULL, NULL, out, sign)
 
 
 # --- states that are held ---------------------------------------------------------------------------------
@@ -1429,7 +1568,7 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
         if problem.held != NULL:
             hold_columns(problem, job.row, job.width, columns_before(job, item, job.width), &states, job)
         else:
-            finish_columns(problem, job.row, job.width, FAST, &states, job, job.out, job.sign)
+            finish_columns(problem, job.row, job.width, FAST, &states, NULL, job, job.out, job.sign)
     free(memory)
     return 0
 

@@ -313,7 +313,7 @@ cdef void score_elements(Sight *sight, const Scoring *scoring, Py_ssize_t index)
     if sight.fast != NULL and scoring.lse != NULL:
         own = states_of(&room)    # with room behind it, for neighbours are other columns' states
         copy_state(&own, 0, sight.fast, 0)
-        finish_columns(problem, sight.row, 1, FAST, &own, sight.job, scoring.lse, NULL)
+        finish_columns(problem, sight.row, 1, FAST, &own, NULL, sight.job, scoring.lse, NULL)
 
 
 cdef inline bint element_at(const Problem *problem, Row row, Py_ssize_t k, double *x) noexcept nogil:

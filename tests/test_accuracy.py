@@ -107,6 +107,35 @@ def test_weighted_terms_that_cancel_stay_within_their_bound(isa, dtype, case):
 
 
 @cache
+def short_rows_with(options, dtype):
+    """Return short rows, their options, and the exact answers, many of which lie within 1 of zero."""
+    rng, found = np.random.default_rng(len(options)), []
+    for n in (3, 4, 7, 16, 40):
+        a = rng.normal(-np.log(n) / 2, 1, (40, n)).astype(dtype)
+        a[::10] *= 30
+        given = {"scale": 0.7} if "scale" in options else {}
+        if "b" in options or "logb" in options:
+            b = rng.dirichlet(np.ones(n), len(a))
+            given |= {"logb": np.log(b).astype(dtype)} if "logb" in options else {"b": b.astype(dtype)}
+        apart = [{k: v if k == "scale" else v[i] for k, v in given.items()} for i in range(len(a))]
+        found.append((a, given, [exact.contract_sum(row, **own) for row, own in zip(a, apart, strict=True)]))
+    return found
+
+
+@pytest.mark.parametrize("options", ["b", "logb", "scale", "scale and logb"])
+def test_short_rows_with_options_stay_within_their_bound(isa, dtype, options):
+    """Within the bound of all, and of those that are not small against what they are made of, in ulp."""
+    for a, given, true in short_rows_with(options, dtype):
+        x = a.astype(float) * given.get("scale", 1) + given.get("logb", 0)
+        got = lsecy.logsumexp(a, axis=1, **given)
+        for value, each, row in zip(got, true, x.astype(dtype), strict=True):
+            assert exact.ill_conditioned_error(value, each, row) <= BOUNDS["ill-conditioned", dtype.name]
+            if abs(each.value) >= 1 / 16:
+                bound = BOUNDS["weighted" if "b" in given else "logsumexp", dtype.name]
+                assert exact.ulp_error(value, each.value, dtype) <= bound
+
+
+@cache
 def gaps(n, dtype):
     """Return rows of one dominant 0 beside equal terms, and their exact results."""
     rows = np.repeat(

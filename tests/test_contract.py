@@ -491,6 +491,15 @@ def test_a_scale_that_is_a_power_of_two_is_exact(isa, dtype, function, rng, scal
             assert_close(got, call(function, scaled, axis=axis), dtype, ulp=3)
 
 
+def test_a_scale_of_exponents_whose_last_bit_is_above_1(isa, dtype):
+    """What rounding takes from such an exponent is more than a term can be multiplied with."""
+    for n in (1, 5, 100, BLOCKS[dtype.name] + 5):
+        a = np.full((n, 70), -1e30, dtype)
+        expected = dtype.type(0.7 * float(a[0, 0]))
+        assert np.all(np.abs(lsecy.logsumexp(a, axis=0, scale=0.7) - expected) <= np.spacing(-expected))
+        assert abs(lsecy.logsumexp(a[:, 0].copy(), scale=0.7) - expected) <= np.spacing(-expected)
+
+
 @pytest.mark.parametrize("scale", [0.1, -0.3, 3.7, 1 / 3, 12.5])
 def test_a_scale_multiplies_the_exponent(isa, dtype, function, rng, scale):
     """Of the accuracy that the rounded product allows."""

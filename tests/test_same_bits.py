@@ -3,7 +3,7 @@
 import exact
 import numpy as np
 import pytest
-from arrays import LAYOUTS, VALUES, around, block_sizes
+from arrays import LAYOUTS, VALUES, WEIGHTED, around, block_sizes
 
 import lsecy
 
@@ -122,6 +122,55 @@ def test_what_the_neighbours_hold_does_not_matter(isa, dtype, rng, n):
         a[::2] = value
         assert exact.same_bits(lsecy.logsumexp(a, axis=1)[1::2], reference[1::2])
         assert exact.same_bits(lsecy.logsumexp(np.asfortranarray(a), axis=1)[1::2], reference[1::2])
+
+
+@pytest.mark.parametrize("case", WEIGHTED)
+def test_short_weighted_rows_keep_their_bits_beside_any_others(isa, dtype, rng, case):
+    """Rows of one case need more care than those of another: which do is theirs alone."""
+    pairs = []
+    for n in (2, 3, 4, 8, 16, 20, 33):
+        rows = [WEIGHTED[("uniform", case)[k % 2]](rng, n, dtype) for k in range(67)]
+        a, b = (np.array(x) for x in zip(*rows, strict=True))
+        reference = one_by_one(a, b)
+        got = lsecy.logsumexp(a, axis=1, b=b, return_sign=True)[0]
+        turned = (np.ascontiguousarray(x.T) for x in (a, b))
+        columns = lsecy.logsumexp(next(turned), axis=0, b=next(turned), return_sign=True)[0]
+        pairs += [((n, "rows"), got, reference), ((n, "columns"), columns, reference)]
+    assert differing(pairs) == []
+
+
+OPTIONS = [["b"], ["logb"], ["scale"], ["scale", "logb"]]
+OPTIONS += [[name, "where"] for name in ("b", "logb", "scale")]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+@pytest.mark.parametrize("shared", [False, True])
+def test_short_rows_with_options_keep_their_bits_beside_any_others(isa, dtype, rng, options, shared):
+    """Also where answers lie next to zero, and where a neighbour has none."""
+    pairs = []
+    for n in (3, 4, 5, 8, 16, 20, 33):
+        a = rng.normal(-np.log(n) * np.arange(131)[:, None] / 99, 1, (131, n)).astype(dtype)
+        a[5::9] = rng.choice([np.nan, np.inf, -np.inf, 1e30, -1e30, 40, -700], (14, 1))
+        rows = 1 if shared else len(a)
+        given = {
+            "b": rng.dirichlet(np.ones(n), rows).astype(dtype),
+            "logb": rng.normal(0, 1, (rows, n)).astype(dtype),
+            "where": rng.random((rows, n)) < 0.7,
+            "scale": 0.7,
+        }
+        given = {name: given[name] for name in options}
+        apart = [{k: v if k == "scale" else v[i % len(v)] for k, v in given.items()} for i in range(len(a))]
+        reference = np.array([lsecy.logsumexp(a[i].copy(), **apart[i]) for i in range(len(a))])
+        turned = {k: v if k == "scale" else np.ascontiguousarray(v.T) for k, v in given.items()}
+        spread = LAYOUTS["every second element"]
+        wide = {k: v if k == "scale" else spread(v) for k, v in given.items()}
+        pairs += [
+            ((n, "rows"), lsecy.logsumexp(a, axis=1, **given), reference),
+            ((n, "columns"), lsecy.logsumexp(np.ascontiguousarray(a.T), axis=0, **turned), reference),
+            ((n, "every second"), lsecy.logsumexp(spread(a), axis=1, **wide), reference),
+            ((n, "sign"), lsecy.logsumexp(a, axis=1, **given, return_sign=True)[0], reference),
+        ]
+    assert differing(pairs) == []
 
 
 @pytest.mark.parametrize("n", [3, 16, 65, 130, 1000, 5000])

@@ -1,4 +1,4 @@
-# Short rows and columns without weights: a part of folds.pyx.
+# Short rows and columns: a part of folds.pyx.  First those without weights.
 #
 # A whole row is at hand, so its largest term is known before the first exponential: no guess, no
 # second look for want of a shift, and no state, for a short row is never merged.  Where a table is looked up in
@@ -7,15 +7,23 @@
 #     float64  by the multiple of 32 under the largest term, which leaves a - shift exact.  A term's
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
 
-cdef inline void short_term(dvec d, dvec grid, dvec *high, dvec *low) noexcept nogil:
-    # exp(d); below e^-700 it counts for nothing, but where `mend` finds that it does.
+cdef inline void short_term(dvec d, dvec lost, dvec b, bint weighted, dvec grid, dvec *high, dvec *low) noexcept nogil:
+    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`; below e^-700 it counts
+    # for nothing, but where `mend` finds that it does.
     cdef dvec x = dat_least(d, dsplat(-700))
     cdef dvec p, q, z, k, e
     if REAL_BITS == 32:
         double_power(x, True, &p, &z, &k)
         high[0] = dterm_of_float(p, z, k)
+        if weighted:
+            high[0] = high[0] * b
         return
-    pair_power(x, dsplat(0), &p, &q, &z, &k)
+    pair_power(x, lost, &p, &q, &z, &k)
+    if weighted:
+        e = p * b
+        low[0] = dterm_in_range(q * b - residual(e, p, b), z, k)
+        high[0] = dterm_in_range(e, z, k)
+        return
     e = dterm_in_range(p, z, k)
     high[0] = (e + grid) - grid
     low[0] = dpick(d < dsplat(-700), dsplat(0), (e - high[0]) + dterm_in_range(q, z, k))
@@ -49,8 +57,9 @@ cdef inline dvec nearest() noexcept nogil:
 
 
 cdef inline divec short_is_fine(dvec total, dvec result) noexcept nogil:
-    # The sum is no NaN and holds its largest term, which is at least e^-32; the answer is not too near zero.
-    return (total >= dsplat(1e-15)) & (dmagnitude(result) >= nearest())
+    # The sum is no NaN and far above what was dropped (without weights it is at least e^-32); the answer is not too
+    # near zero.
+    return (total >= dsplat(1e-46 if REAL_BITS == 32 else 1e-150)) & (dmagnitude(result) >= nearest())
 
 
 cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) noexcept nogil:
@@ -115,11 +124,11 @@ cdef inline void short_panel(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_
             high[p] = low[p] = dsplat(0)
             if once:
                 if p < n:
-                    short_term(x[p] - shift, grid, high + p, low + p)
+                    short_term(x[p] - shift, dsplat(0), dsplat(0), False, grid, high + p, low + p)
             else:
                 row = p
                 while row < n:
-                    short_term(load_double(a + row * a_step + j) - shift, grid, &h, &l)
+                    short_term(load_double(a + row * a_step + j) - shift, dsplat(0), dsplat(0), False, grid, &h, &l)
                     high[p] = high[p] + h
                     low[p] = low[p] + l
                     row += DWIDTH
@@ -187,7 +196,7 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
     i = 0
     while i < n:
         for v in range(DWIDTH // DLANES):
-            short_term(load_double(a + i + v * DLANES) - shift, grid, &h, &l)
+            short_term(load_double(a + i + v * DLANES) - shift, dsplat(0), dsplat(0), False, grid, &h, &l)
             high[v] = high[v] + h
             low[v] = low[v] + l
         i += DWIDTH
@@ -214,6 +223,74 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
     return lows[0]
 
 
+# --- short rows with weights, log-weights or a scale --------------------------------------------------------
+#
+# As above, with what rounding took from the exponents (double alone: of float32 nothing is lost in double) and the
+# weights as factors.  A weight may be anything that is not negative and, in double, below 1e100, beside which what
+# short_term drops is nothing.  All else, and answers next to zero, are NaN, for `fold_columns` to find.
+
+cdef void short_exponents(const Terms *terms, Py_ssize_t n, Py_ssize_t j, dvec *x, dvec *lost, dvec *b, dvec *peak,
+                          divec *known) noexcept nogil:
+    # Of DLANES columns, with the largest, and whether all weights may be factors.  A zero weight drops its element.
+    cdef dvec high = dsplat(-INFINITY), least = dsplat(1), most = dsplat(1), weight = most
+    cdef Py_ssize_t row
+    for row in range(n):
+        x[row] = fetch_double(terms, row, j, lost + row, &weight)
+        if terms.b != NULL:
+            x[row] = dpick(weight == dsplat(0), dsplat(-INFINITY), x[row])
+            b[row] = weight
+            least = dat_most(weight, least)
+            most = dat_least(weight, most)
+        high = dat_least(x[row], high)
+    peak[0] = high
+    known[0] = (least >= dsplat(0)) & (most <= dsplat(1e100))
+
+
+cdef inline void short_sum(const dvec *x, const dvec *lost, const dvec *b, Py_ssize_t n, bint weighted, dvec shift,
+                           dvec grid, dvec *high, dvec *low) noexcept nogil:
+    cdef dvec h, l = dsplat(0)
+    cdef Py_ssize_t row
+    high[0] = low[0] = dsplat(0)
+    for row in range(n):
+        short_term(x[row] - shift, lost[row] if REAL_BITS == 64 else l, b[row] if weighted else l, weighted, grid, &h,
+                   &l)
+        if weighted and REAL_BITS == 64:
+            add_pair(h, l, high, low)
+        else:
+            high[0] = high[0] + h
+            low[0] = low[0] + l
+
+
+cdef bint careful_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double *value) noexcept nogil:
+    cdef dvec x[SHORT_ROW]
+    cdef dvec lost[SHORT_ROW]
+    cdef dvec b[SHORT_ROW]
+    cdef dvec high[TILE]
+    cdef dvec low[TILE]
+    cdef dvec shift[TILE]
+    cdef divec known[TILE]
+    cdef divec nothing[TILE]
+    cdef dvec peak, result, grid = dsplat(0)
+    cdef divec fine = grid == grid
+    cdef Py_ssize_t v, vectors = (width + DLANES - 1) // DLANES
+    for v in range(vectors):
+        short_exponents(terms, n, column_of(v, DLANES, width), x, lost, b, &peak, known + v)
+        nothing[v] = peak == dsplat(-INFINITY)
+        shift[v] = short_shift(dat_least(peak, dsplat(-1e300)), &grid)
+        if terms.b != NULL:
+            short_sum(x, lost, b, n, True, shift[v], grid, high + v, low + v)
+        else:
+            short_sum(x, lost, b, n, False, shift[v], grid, high + v, low + v)
+    for v in range(vectors):
+        result = short_answer(high[v], low[v], shift[v])
+        nothing[v] = known[v] & nothing[v] & (high[v] < dsplat(1))    # no NaN was passed over
+        known[v] = (known[v] & short_is_fine(high[v], result) & (high[v] < dsplat(INFINITY))) | nothing[v]
+        fine = fine & known[v]
+        result = dpick(nothing[v], dsplat(-INFINITY), result)
+        dstore(value + column_of(v, DLANES, width), dpick(known[v], result, dsplat(NAN)))
+    return dall(fine)
+
+
 # --- a first look at short rows -----------------------------------------------------------------------------
 #
 # Where exponentials come from a register table, as those of softmax do: t (1 + q), added in two parts, of which
@@ -233,31 +310,55 @@ cdef inline bint has_first_look(Py_ssize_t n) noexcept nogil:
     return REGISTER_LOOKUP and n > 2
 
 
-cdef inline void first_parts(const vec *x, int count, vec grid, vec *high, vec *low) noexcept nogil:
-    # exp(x) of `count` vectors: what the grid holds of t, and the rest.
-    # float's ln2 is right to 2^-28.4, so that all exponents come out a little too small, by as large a part of
-    # themselves: `first_answers` makes good for it.
+cdef inline void first_parts(const vec *x, const vec *lost, const vec *b, int count, bint general, bint weighted,
+                             vec grid, vec *high, vec *low) noexcept nogil:
+    # exp(x) of `count` vectors, or b exp(x + lost): what the grid holds of it, and the rest.
+    # float's ln2 is right to 2^-28.4, so that all exponents of plain terms come out a little too small, by as large a
+    # part of themselves: `first_answers` makes good for it.
+    # Of general terms, whose sums may lie next to 1, what rounding takes from r is carried beside r^2 Q(r).
+    # bound  2^-33 of a general term (double 2^-63, of the smallest table 2^-59)
     cdef Powers powers = powers_of_two()
     cdef vec r[GROUP_BOUND]
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
+    cdef vec beside[GROUP_BOUND]
+    cdef vec error[GROUP_BOUND]
     cdef vec rounding = splat(WHOLE_STEPS)
-    cdef vec y, z, k
+    cdef vec y, z, k, near, rest
     cdef int s
     for s in range(count):
         y = at_least(x[s], splat(<real> (-87.0 if REAL_BITS == 32 else -708.0)))
         z = y * splat(<real> 1.4426950408889634) + rounding
         k = z - rounding
-        r[s] = vresidual(y, k, splat(LN2_NEAREST))
-        if REAL_BITS == 64:
-            r[s] = r[s] - k * splat(LN2_REST)
-        r[s] = r[s] + vlookup(powers.lost, z)
+        near = vresidual(y, k, splat(LN2_NEAREST))
+        if general:
+            rest = (vlookup(powers.lost, z) + lost[s]) - k * splat(LN2_REST)
+            r[s] = near + rest
+            beside[s] = (near - r[s]) + rest
+        else:
+            if REAL_BITS == 64:
+                near = near - k * splat(LN2_REST)
+            r[s] = near + vlookup(powers.lost, z)
         t[s] = times_power(vlookup(powers.bare, z), z)
-    table_tails(r, count, True, q)
+    if general and REAL_BITS == 32:
+        horner(<const real *> EXP_FLOAT_8, 2, r, count, q)
+    else:
+        table_tails(r, count, True, q)
     for s in range(count):
-        r[s] = (r[s] * r[s]) * q[s] + r[s]
-        high[s] = (whole_term(t[s], r[s]) + grid) - grid
-        low[s] = fused(t[s], r[s], t[s] - high[s])
+        if weighted:
+            y = t[s] * b[s]
+            error[s] = vresidual(y, t[s], b[s])
+            t[s] = y
+        if general:
+            beside[s] = (r[s] * r[s]) * q[s] + beside[s]
+            high[s] = (fused(t[s], r[s] + beside[s], t[s]) + grid) - grid
+            low[s] = fused(t[s], beside[s], fused(t[s], r[s], t[s] - high[s]))
+        else:
+            r[s] = (r[s] * r[s]) * q[s] + r[s]
+            high[s] = (whole_term(t[s], r[s]) + grid) - grid
+            low[s] = fused(t[s], r[s], t[s] - high[s])
+        if weighted:    # error (1 + r)
+            low[s] = vresidual(low[s] - error[s], error[s], r[s])
 
 
 cdef inline vec first_grid(vec peak) noexcept nogil:
@@ -296,13 +397,14 @@ cdef inline void first_answers(vec *high, vec *low, const vec *peak, const vec *
     if has_logs_near():
         logs_near(high, low, excess, count, False)
     for s in range(count):
-        if has_logs_near():
+        if has_logs_near() and far:
+            sum = shift[s] + high[s]
+            answer[s] = sum + (((shift[s] - sum) + high[s]) + low[s])
+        elif has_logs_near():
             answer[s] = high[s] + low[s]
         else:
-            result = log_pair(half(high[s], 0), half(low[s], 0), dsplat(0))
+            result = log_pair(half(high[s], 0), half(low[s], 0), half(shift[s], 0) if far else dsplat(0))
             answer[s] = joined(result, result)
-        if far:
-            answer[s] = shift[s] + answer[s]
 
 
 cdef inline real least_far() noexcept nogil:
@@ -332,9 +434,9 @@ cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint 
             if far:
                 x[s] = x[s] - shift
         if group == PAIRED:
-            first_parts(x, PAIRED, grid, h, l)
+            first_parts(x, NULL, NULL, PAIRED, False, False, grid, h, l)
         else:
-            first_parts(x, 1, grid, h, l)
+            first_parts(x, NULL, NULL, 1, False, False, grid, h, l)
         for s in range(group):
             p = (row + s) & 3
             highs[p] = h[s] if row + s < 4 else highs[p] + h[s]
@@ -496,6 +598,218 @@ cdef Py_ssize_t short_rows(const void *start, Py_ssize_t n, Py_ssize_t count, vo
     return max(0, count)
 
 
+# The same look at any terms.  Weights are factors; the grid lies as high as the largest of them asks for, and where the
+# sum lies far below it, a row goes the careful way.
+
+cdef inline real extreme_weight() noexcept nogil:
+    # 2^24, 2^100: up to there products of a weight and a term are right to the last bit that counts.
+    return <real> (16777216.0 if REAL_BITS == 32 else 1.2676506002282294e30)
+
+
+cdef inline real below_grid() noexcept nogil:
+    # The rests, each below 2^-14 (double 2^-44) of the largest term, have errors that count in a sum below this part of
+    # the grid: 2^-7 (2^-30) of the largest weight beside the largest exponent.
+    return <real> (1.52587890625e-05 if REAL_BITS == 32 else 3.637978807091713e-12)
+
+
+cdef inline real least_close() noexcept nogil:
+    # The least answer to which the sum's error does not matter.
+    return 0.03125 if REAL_BITS == 64 and not REGISTER_TABLE else 0.015625
+
+
+cdef inline ivec is_right(vec answer) noexcept nogil:
+    # So far from zero that the 2^-28 (double 2^-57) of the logarithm does not matter.
+    return magnitude(answer) >= splat(0.125)
+
+
+cdef inline void sum_of_terms(const vec *x, const vec *lost, const vec *b, Py_ssize_t n, bint weighted, vec grid,
+                              vec *high, vec *low) noexcept nogil:
+    cdef vec h[GROUP_BOUND]
+    cdef vec l[GROUP_BOUND]
+    cdef Py_ssize_t row = 0
+    cdef int s, group
+    high[0] = low[0] = splat(0)
+    while row < n:
+        group = PAIRED if row + PAIRED <= n else 1
+        if group == PAIRED:
+            first_parts(x + row, lost + row, b + row, PAIRED, True, weighted, grid, h, l)
+        else:
+            first_parts(x + row, lost + row, b + row, 1, True, weighted, grid, h, l)
+        for s in range(group):
+            high[0] = high[0] + h[s]
+            low[0] = low[0] + l[s]
+        row += group
+
+
+cdef inline ivec bring_terms(const Terms *terms, Py_ssize_t n, vec *x, vec *lost, vec *b, vec *shift,
+                             vec *grid) noexcept nogil:
+    # Exponents less the shift, and weights.  Which columns may be looked at this way?
+    cdef vec nothing = splat(<real> -INFINITY), peak = nothing, least = splat(1), most = nothing
+    cdef vec mantissa, exponent = splat(-1)
+    cdef ivec fine = least == least
+    cdef Py_ssize_t row = 0
+    while row < n:
+        if row + PAIRED <= n:    # without a call, which costs as long as these take
+            exponents(terms, row, 1, 0, 0, PAIRED, x + row, lost + row, b + row)
+            row += PAIRED
+        else:
+            exponents_apart(terms, row, 1, 0, 0, <int> (n - row), x + row, lost + row, b + row)
+            row = n
+    for row in range(n):
+        lost[row] = splat(0) if are_exact(terms) else small_loss(lost[row])
+        if terms.b != NULL:
+            least = at_most(b[row], least)
+            most = at_least(b[row], most)
+        peak = at_least(x[row], peak)
+    if terms.b != NULL:
+        if not all_set(least > splat(0)):
+            peak = nothing
+            for row in range(n):
+                x[row] = pick(b[row] == splat(0), nothing, x[row])
+                peak = at_least(x[row], peak)
+        split_power(most, &mantissa, &exponent)
+        fine = (least >= splat(0)) & (most <= splat(extreme_weight())) & (most >= splat(1 / extreme_weight()))
+    shift[0] = pick(magnitude(peak) < splat(nearest_far() / 2), splat(0), peak)
+    if not all_set(shift[0] == splat(0)):
+        for row in range(n):
+            x[row] = x[row] - shift[0]
+    grid[0] = first_grid(peak - shift[0] + (exponent + splat(1)) * splat(<real> 0.6931471805599453))
+    return fine
+
+
+cdef inline Terms columns_from(const Terms *terms, Py_ssize_t j) noexcept nogil:
+    cdef Terms own = terms[0]
+    own.a = <const real *> terms.a + j
+    if terms.b_inner and terms.b != NULL:
+        own.b = <const real *> terms.b + j
+    if terms.b_inner and terms.logb != NULL:
+        own.logb = <const real *> terms.logb + j
+    if terms.kept_inner and terms.kept != NULL:
+        own.kept = terms.kept + j
+    return own
+
+
+# LANES columns: of a panel, or of rows without gaps, which come here first.
+cdef struct Columns:
+    Terms terms
+    vec a[SHORT_ROW + LANES_BOUND]
+    vec b[SHORT_ROW + LANES_BOUND]
+
+
+cdef void dense_columns(const void *rows, Py_ssize_t n, vec *x) noexcept nogil:
+    if n == 4:
+        load_columns(<const real *> rows, 4, 4, x)
+    elif n == 8 and LANES >= 8:
+        load_columns(<const real *> rows, 8, 8, x)
+    elif n == 16 and LANES >= 16:
+        load_columns(<const real *> rows, 16, 16, x)
+    else:
+        load_columns(<const real *> rows, n, 0, x)
+
+
+cdef void bring_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint dense, Columns *columns) noexcept nogil:
+    columns.terms = columns_from(terms, j * n if dense else j)
+    if not dense:
+        return
+    dense_columns(columns.terms.a, n, columns.a)
+    columns.terms.a = columns.a
+    columns.terms.a_step = LANES
+    if terms.b_inner and (terms.b != NULL or terms.logb != NULL):
+        dense_columns(columns.terms.b if terms.b != NULL else columns.terms.logb, n, columns.b)
+        columns.terms.b_step = LANES
+        if terms.b != NULL:
+            columns.terms.b = columns.b
+        else:
+            columns.terms.logb = columns.b
+
+
+cdef inline bint look_at_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense,
+                               double *value) noexcept nogil:
+    cdef Columns columns
+    cdef vec x[SHORT_ROW]
+    cdef vec lost[SHORT_ROW]
+    cdef vec b[SHORT_ROW]
+    cdef vec highs[TILE]
+    cdef vec lows[TILE]
+    cdef vec shifts[TILE]
+    cdef ivec fine[TILE]
+    cdef vec grid
+    cdef bint all_known = True
+    cdef Py_ssize_t v = 0, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        bring_columns(terms, n, column_of(v, LANES, width), dense, &columns)
+        fine[v] = bring_terms(&columns.terms, n, x, lost, b, shifts + v, &grid)
+        if terms.b != NULL:
+            sum_of_terms(x, lost, b, n, True, grid, highs + v, lows + v)
+        else:
+            sum_of_terms(x, lost, b, n, False, grid, highs + v, lows + v)
+        fine[v] = fine[v] & (highs[v] >= grid * splat(below_grid()))
+    v = 0
+    while v < vectors:
+        if v + ALONGSIDE <= vectors:
+            all_known &= answer_terms(terms, n, width, dense, v, ALONGSIDE, highs, lows, shifts, fine, value)
+            v += ALONGSIDE
+        else:
+            all_known &= answer_terms(terms, n, width, dense, v, 1, highs, lows, shifts, fine, value)
+            v += 1
+    return all_known
+
+
+cdef bint short_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense, double *value) noexcept nogil:
+    if has_first_look(n):
+        return look_at_terms(terms, n, width, dense, value)
+    return careful_terms(terms, n, width, value)
+
+
+cdef inline bint answer_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense, Py_ssize_t first,
+                              int count, const vec *highs, const vec *lows, const vec *shifts, const ivec *fine,
+                              double *value) noexcept nogil:
+    # Of `count` vectors of columns from the `first` on, those that need it by the careful way.
+    cdef double again[LANES_BOUND]
+    cdef vec high[ALONGSIDE]
+    cdef vec low[ALONGSIDE]
+    cdef vec answer[ALONGSIDE]
+    cdef divec known = dsplat(0) == dsplat(0)
+    cdef dvec result
+    cdef Columns columns
+    cdef Terms own
+    cdef Py_ssize_t v, j, s
+    cdef int which
+    for s in range(count):
+        high[s] = highs[first + s]
+        low[s] = lows[first + s]
+    first_answers(high, low, shifts + first, shifts + first, True, count, answer)
+    for s in range(count):
+        v = first + s
+        j = column_of(v, LANES, width)
+        if has_logs_near() and not all_set(is_right(answer[s])):    # elsewhere they are as right already
+            answer[s] = closer_answers(highs[v], lows[v], shifts[v], answer[s])
+        answer[s] = pick(fine[v] & (magnitude(answer[s]) >= splat(least_close())), answer[s], splat(<real> NAN))
+        for which in range(HALVES):
+            result = half(answer[s], which)
+            if not dall(result == result):
+                bring_columns(terms, n, j, dense, &columns)
+                own = columns_from(&columns.terms, which * DLANES)
+                careful_terms(&own, n, DLANES, again)
+                result = dpick(result == result, result, dload(again))
+                known = known & (result == result)
+            dstore(value + j + which * DLANES, result)
+    return dall(known)
+
+
+cdef vec closer_answers(vec high, vec low, vec shift, vec answer) noexcept nogil:
+    # Those next to zero by logarithms of which more than that is right.
+    cdef dvec result[HALVES_BOUND]
+    cdef vec sum = high + low
+    cdef int which
+    for which in range(HALVES):
+        if REAL_BITS == 32:
+            result[which] = log_coarse(half(high, which) + half(low, which), half(shift, which))
+        else:
+            result[which] = log_pair(half(sum, 0), half((high - sum) + low, 0), half(shift, 0))
+    return pick(is_right(answer), answer, joined(result[0], result[HALVES - 1]))
+
+
 cdef inline real in_order(const real *parts, Py_ssize_t n) noexcept nogil:
     # The sum as `first_sum` has it, of parts that are followed by zeros.
     cdef real totals[4]
@@ -529,7 +843,7 @@ cdef double short_row(const void *start, Py_ssize_t n) noexcept nogil:
     i = 0
     while i < n:
         x = load(padded + i) - shift
-        first_parts(&x, 1, grid, &high, &low)
+        first_parts(&x, NULL, NULL, 1, False, False, grid, &high, &low)
         store(highs + i, high)
         store(lows + i, low)
         i += LANES

@@ -20,7 +20,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from lsecy.kernels.elementary cimport (
-    GROUP_BOUND, Powers, double_power, double_tail, float_powers, has_logs_near, log_coarse, log_pair, logs_far,
+    GROUP_BOUND, Powers, double_power, double_tail, float_powers, has_logs_near, horner, log_coarse, log_pair, logs_far,
     logs_near, pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails,
     two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
@@ -134,6 +134,12 @@ cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
                 b[s] = splat(0)
 
 
+cdef inline vec small_loss(vec lost) noexcept nogil:
+    # What rounding took from an exponent that counts.  That of others may be anything, of -inf NaN; and of exponents
+    # whose last bit is above 1 it may be more than a term can be multiplied with, and no answer shows it.
+    return at_least(at_most(splat(<real> 0.25), lost), splat(<real> -0.25))
+
+
 cdef void exponents_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
                           int count, vec *x, vec *lost, vec *b) noexcept nogil:
     # A function of its own, for it is large.
@@ -165,6 +171,8 @@ cdef inline dvec fetch_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, 
         two_sum(x, weight, &product, &error)
         lost[0] = lost[0] + error
         x = dpick(weight == nothing, nothing, product)
+    if terms.scale != 1 or terms.logb != NULL:    # as in small_loss
+        lost[0] = dat_least(dat_most(dsplat(0.25), lost[0]), dsplat(-0.25))
     if terms.b != NULL:
         b[0] = (load_double(<const real *> terms.b + place) if terms.b_inner
                 else dsplat((<const real *> terms.b)[place]))
@@ -445,6 +453,9 @@ cdef inline void general_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t ro
         else:    # nothing, whatever stands there
             e[s] = splat(<real> -INFINITY)
             lost[s] = b[s] = splat(0)
+    if not are_exact(terms) and not all_set(shift == splat(0)):    # else only small exponents count
+        for s in range(TREE):
+            lost[s] = small_loss(lost[s])
     if PRODUCTS and terms.b != NULL:
         for s in range(TREE):
             x[s] = e[s]
@@ -816,7 +827,6 @@ cdef inline void add_eight_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_
             continue
         if general:
             x = fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
-            lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # of an infinite exponent
         else:
             x = load_double(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
         exact_parts(x - shift, lost, general, h + s, l + s)
@@ -1573,11 +1583,12 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
 
 # --- what is left out
 
-cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil:
+cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler, void *target,
+               Py_ssize_t step) noexcept nogil:
     cdef const real *a
     cdef const char *kept
     cdef real *out
-    cdef vec nothing = splat(<real> -INFINITY)
+    cdef vec nothing = splat(<real> filler)
     cdef Py_ssize_t row, j
     for row in range(n):
         a = <const real *> terms.a + row * terms.a_step
@@ -1591,7 +1602,7 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target,
                 store(out + j, load(a + j) if kept[0] else nothing)
             j += LANES
         for j in range(j, width):
-            out[j] = a[j] if kept[j * terms.kept_inner] else <real> -INFINITY
+            out[j] = a[j] if kept[j * terms.kept_inner] else <real> filler
 
 
 # --- finish, transpose ------------------------------------------------------------------------------------
@@ -1775,12 +1786,14 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
 
 cdef Kernels kernels
 kernels.lanes = LANES
+kernels.dense = REGISTER_LOOKUP
 kernels.fold_row = fold_row
 kernels.fold_rows = fold_rows
 kernels.fold_columns = fold_columns
 kernels.short_row = short_row
 kernels.short_rows = short_rows
 kernels.short_columns = short_columns
+kernels.short_terms = short_terms
 kernels.finish = finish
 kernels.peak = peak
 kernels.sum = sum

@@ -132,6 +132,7 @@ cdef extern from "coefficients.h" nogil:
     const double LOG_BELOW[8]
     const float LOG_BELOW_FLOAT[4]
     const float FLOAT_INVERSES_LOG[16]
+    const float EXP_FLOAT_8[3]
     const float EXP_FLOAT_32[2]
     const double HALF_STEPS[4]
     const double HALF_STEPS_REST[4]

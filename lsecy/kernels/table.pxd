@@ -17,7 +17,7 @@ cdef struct States:
 # How carefully a block is folded.
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
-    SHORT     # short rows that are not plain: computed in double outright
+    SHORT     # short rows of which short_terms has no answer: computed in double outright
     EXACT     # pairs of doubles, or two parts on a grid: about 2^-55
 
 cdef enum:
@@ -82,6 +82,7 @@ cdef enum Map:
 
 cdef struct Kernels:
     int lanes
+    bint dense    # does short_terms make columns of rows?
     # Folds `n` neighbouring elements into state `place`.
     void (*fold_row)(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil
     # The same for `count` rows of at most a block, whose operands lie a_step, b_step and kept_step apart, into as many
@@ -97,6 +98,10 @@ cdef struct Kernels:
     Py_ssize_t (*short_rows)(const void *a, Py_ssize_t n, Py_ssize_t count, void *answers) noexcept nogil
     void (*short_columns)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           void *answers) noexcept nogil
+    # The same of any terms, in double; NaN, and False, where that needs more care: fold_columns has it.  `dense`:
+    # instead of columns a holds rows without gaps, and so do weights that are not shared, LANES to a vector; up to
+    # LANES elements behind the last may be read.
+    bint (*short_terms)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint dense, double *answers) noexcept nogil
     # log|state| and sign of `count` states; without `sign`, NaN where that is negative.  Whole vectors
     # of up to eight are read and written.  True if any answer may lack digits: |value| < near under
     # shift 0, or |state| < cancelled * size.
@@ -143,8 +148,9 @@ cdef struct Kernels:
                                double *close) noexcept nogil
     void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
                        double *out, Py_ssize_t out_step) noexcept nogil
-    # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes -inf.
-    void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, void *target, Py_ssize_t step) noexcept nogil
+    # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes the filler.
+    void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler, void *target,
+                 Py_ssize_t step) noexcept nogil
     # tile[k * TILE + r] = rows[r * step + k] for r < count <= TILE, k < n; `readable` elements of
     # `rows` may be read.
     void (*transpose)(const void *rows, Py_ssize_t step, Py_ssize_t n, Py_ssize_t count,
