@@ -109,9 +109,8 @@ cdef enum Form:
 
 cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                                 Py_ssize_t j_apart, int count, vec *x, vec *lost) noexcept nogil:
-    # Of `count` <= TREE vectors the exponents, and rounding errors of these, or NaN beside what is infinite.
+    # Of `count` <= TREE vectors the exponents and what rounding took from them, beside what is infinite any number.
     cdef vec b[TREE]
-    cdef vec total
     cdef int s
     exponents(terms, row, row_apart, j, j_apart, count, x, lost, b)
     if are_exact(terms):
@@ -119,10 +118,7 @@ cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t r
             lost[s] = splat(0)
     elif terms.lost == NULL:
         for s in range(count):
-            lost[s] = at_most(splat(<real> 1e30), lost[s])    # NaN would make NaN of what is infinite
-            total = x[s] + lost[s]
-            lost[s] = (x[s] - total) + lost[s]
-            x[s] = total
+            lost[s] = at_most(splat(<real> 1e30), lost[s])
 
 
 cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
