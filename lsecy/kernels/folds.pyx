@@ -1182,13 +1182,20 @@ cdef inline bint guess_row(const Terms *terms, Py_ssize_t n, real *shift) noexce
 
 
 cdef inline ivec guess_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec *shift) noexcept nogil:
-    cdef vec x, lost, b = splat(0), infinity = splat(<real> INFINITY)
+    cdef vec x[SAMPLE]
+    cdef vec lost[SAMPLE]
+    cdef vec b[SAMPLE]
+    cdef vec infinity = splat(<real> INFINITY)
     cdef vec most = splat(0) - infinity, least = infinity
-    cdef Py_ssize_t row
-    for row in range(min(n, SAMPLE)):
-        x = fetch(terms, row, j, &lost, &b)
-        most = at_least(finite_or(x, splat(0) - infinity), most)
-        least = at_most(finite_or(x, infinity), least)
+    cdef int row, count = <int> min(n, SAMPLE)
+    if is_plain(terms):
+        for row in range(count):
+            x[row] = load(<const real *> terms.a + row * terms.a_step + j)
+    else:
+        exponents_apart(terms, 0, 1, j, 0, count, x, lost, b)
+    for row in range(count):
+        most = at_least(finite_or(x[row], splat(0) - infinity), most)
+        least = at_most(finite_or(x[row], infinity), least)
     shift[0] = guess(most)
     return (most > splat(0) - infinity) & (least >= expected(most))
 
