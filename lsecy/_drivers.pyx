@@ -499,13 +499,14 @@ cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssiz
 
 cdef inline bint logs_in_result(const Problem *problem) noexcept nogil:
     # Do the logarithms of a map's weights stand where its answers will be until these are written?  Of weights that
-    # columns do not share, and of a row's, which would have to be taken again in each look: the result never lies where
-    # the weights do.
+    # columns do not share, and of rows of several blocks, which would have to be taken again in each look: the result
+    # never lies where the weights do.
     if not problem.take_logs:
         return False
     if problem.inner > 1:
         return problem.inner_b != 0
-    return out_along(problem) and not all_one(problem, &problem.b, problem.reduced.b)
+    return (problem.n > block_length(problem.bits) and out_along(problem)
+            and not all_one(problem, &problem.b, problem.reduced.b))
 
 
 cdef void map_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width, bint taken,
@@ -880,17 +881,19 @@ cdef inline bint lie_straight(const Problem *problem, const Operand *operand, co
                                                               and all_one(problem, operand, strides))))
 
 
-cdef inline bint straight_rows(const Problem *problem, const Group *group, Terms *terms) noexcept nogil:
+cdef inline bint straight_rows(const Problem *problem, const Group *group, void *logs, Terms *terms) noexcept nogil:
     # The terms of rows of one block each, at equal distances.  False where anything has to be brought together first.
+    # `logs`: where the logarithms of a map's weights lie, or will, as far apart as its answers; else NULL.
     cdef Py_ssize_t size = problem.bits // 8
-    if not (group.even and problem.n <= block_length(problem.bits) and not problem.take_logs
+    if not (group.even and problem.n <= block_length(problem.bits)
             and lie_straight(problem, &problem.a, problem.reduced.a, group.step_a, size)
-            and lie_straight(problem, &problem.b, problem.reduced.b, group.step_b, size)
-            and lie_straight(problem, &problem.mask, problem.reduced.mask, group.step_mask, 1)):
+            and lie_straight(problem, &problem.mask, problem.reduced.mask, group.step_mask, 1)
+            and (logs != NULL or (not problem.take_logs
+                                  and lie_straight(problem, &problem.b, problem.reduced.b, group.step_b, size)))):
         return False
-    row_terms(problem, group.first, 0, problem.n, NULL, terms)
+    row_terms_with(problem, group.first, 0, problem.n, NULL, logs, True, terms)
     terms.a_step = group.step_a // size
-    terms.b_step = group.step_b // size
+    terms.b_step = group.step_b // size if logs == NULL else group.step_out
     terms.kept_step = group.step_mask
     return True
 
@@ -901,7 +904,7 @@ cdef void fold_rows(const Problem *problem, const Group *group, Care care, const
     cdef Py_ssize_t k
     if is_short(problem.n, problem.bits) and group.count >= 4:
         fold_tile(problem, group, care, states)
-    elif straight_rows(problem, group, &terms):
+    elif straight_rows(problem, group, NULL, &terms):
         kernels_of(problem.bits).fold_rows(&terms, problem.n, group.count, care, states)
     else:
         for k in range(group.count):
@@ -1864,7 +1867,13 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
 cdef void map_long_rows(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
     cdef Py_ssize_t k = 0
     cdef Terms terms, rest
-    cdef bint straight = out_along(problem) and straight_rows(problem, group, &terms)
+    cdef void *logs = at(problem, out, group.first.out) if problem.take_logs else NULL
+    cdef bint straight = out_along(problem) and straight_rows(problem, group, logs, &terms)
+    if straight and logs != NULL:    # as in logs_in_result
+        for k in range(group.count):
+            gather_weights(problem, row_of(group, k).b, 0, problem.n if terms.b_inner else 1,
+                           at(problem, logs, k * group.step_out))
+        k = 0
     while k < group.count:
         if straight:
             rest = terms_from(&terms, k, problem.bits // 8)

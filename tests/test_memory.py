@@ -63,27 +63,41 @@ EDGE = """
     import ctypes, mmap
     import numpy as np, lsecy
 
-    pages = mmap.mmap(-1, 64 * mmap.PAGESIZE)
-    memory = np.frombuffer(pages, np.uint8)
     protect = ctypes.CDLL(None, use_errno=True).mprotect
-    end = memory.nbytes - mmap.PAGESIZE
-    assert protect(ctypes.c_void_p(memory.ctypes.data + end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    size = 63 * mmap.PAGESIZE
+
+    def edge():
+        memory = np.frombuffer(mmap.mmap(-1, size + mmap.PAGESIZE), np.uint8)
+        assert protect(ctypes.c_void_p(memory.ctypes.data + size), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+        return memory[:size]
+
+    def put(memory, array):
+        last = memory[size - array.nbytes :].view(array.dtype).reshape(array.shape)
+        last[...] = array
+        return last
+
+    edges = {name: edge() for name in ("a", "b", "logb", "where")}
+    rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         for n in [*range(1, 22), 31, 32, 33, 50, 63, 64, 65, 100, 129, 1000]:
             for count in (1, 5, 64, 130):
-                a = np.random.default_rng(0).normal(size=(count, n)).astype(dtype)
-                if a.nbytes > end:
+                a = rng.normal(size=(count, n)).astype(dtype)
+                if a.nbytes > size:
                     continue
-                edge = memory[end - a.nbytes : end].view(dtype)
-                for function in (lsecy.logsumexp, lsecy.softmax, lsecy.log_softmax):
-                    for axis in (0, 1):
-                        edge[...] = a.ravel()
-                        last = edge.reshape(a.shape)
-                        expected = function(a, axis=axis)
-                        assert function(last, axis=axis).tobytes() == expected.tobytes()
-                        if function is not lsecy.logsumexp:
-                            function(last, axis=axis, out=last)
-                            assert last.tobytes() == expected.tobytes()
+                weights, mask = np.abs(rng.normal(size=a.shape)).astype(dtype), rng.random(a.shape) < 0.7
+                row, column = weights[:1].copy(), weights[:, :1].copy()
+                choices = [{}, {"scale": 0.7}, {"b": weights}, {"b": row, "where": mask}, {"logb": column},
+                           {"logb": weights, "scale": 2.0}, {"where": mask}]
+                for options in choices[: len(choices) if count in (5, 64) else 1]:
+                    held = {k: put(edges[k], v) if k in edges else v for k, v in options.items()}
+                    for function in (lsecy.logsumexp, lsecy.softmax, lsecy.log_softmax):
+                        for axis in (0, 1):
+                            last = put(edges["a"], a)
+                            expected = function(a, axis=axis, **options)
+                            assert function(last, axis=axis, **held).tobytes() == expected.tobytes()
+                            if function is not lsecy.logsumexp:
+                                function(last, axis=axis, out=last, **held)
+                                assert last.tobytes() == expected.tobytes()
 """
 
 
