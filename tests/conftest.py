@@ -1,6 +1,9 @@
 """Fixtures: every instruction set that this machine can run, both dtypes, fixed seeds."""
 
 import os
+import subprocess
+import sys
+import textwrap
 import warnings
 import zlib
 
@@ -61,6 +64,25 @@ def rng(request):
     seed = zlib.crc32(request.node.originalname.encode())
     print("seed", seed)
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def printed(tmp_path):
+    """Give a function that runs code in a fresh interpreter, elsewhere, and returns what it prints."""
+
+    def run(code, **environment):
+        result = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    return run
 
 
 @pytest.fixture(autouse=True)

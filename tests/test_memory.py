@@ -1,8 +1,6 @@
 """A call needs no memory that grows with its input, and touches none beyond it."""
 
 import os
-import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -101,26 +99,12 @@ EDGE = """
 """
 
 
-def printed_by(code, folder, **environment):
-    """Run a program in a process of its own and return its output."""
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 if os.name == "posix":
 
     @pytest.mark.parametrize("case", BUILD)
-    def test_a_call_needs_less_than_two_megabytes(tmp_path, case):
+    def test_a_call_needs_less_than_two_megabytes(printed, case):
         code = textwrap.dedent(SCRIPT).replace("{build}", BUILD[case])
-        assert int(printed_by(code, tmp_path)) < 2_000_000
+        assert int(printed(code)) < 2_000_000
 
     LOGITS = {
         "float32": "a = np.empty((64, 128256), np.float32)",
@@ -138,14 +122,14 @@ if os.name == "posix":
 
     @pytest.mark.parametrize("call", CALLS)
     @pytest.mark.parametrize("logits", LOGITS)
-    def test_a_score_needs_less_than_a_megabyte(tmp_path, logits, call):
+    def test_a_score_needs_less_than_a_megabyte(printed, logits, call):
         code = textwrap.dedent(SCRIPT).replace("{build}", f"{LOGITS[logits]}; options = {{}}")
         asked = "axis = 0 if a.shape[0] > a.shape[1] else 1; ids = np.zeros(a.shape[1 - axis], int)"
         small = f"x = a[:, :3] if axis == 0 else a[:3]; ids = ids[:3]; {CALLS[call]}; x = a"
         code = code.replace("before = peak()", f"{asked}; every = ids; {small}; ids = every; before = peak()")
         code = code.replace("lsecy.logsumexp(a, **options)", CALLS[call])
-        assert int(printed_by(code, tmp_path)) < 1_000_000
+        assert int(printed(code)) < 1_000_000
 
     @pytest.mark.parametrize("isa", _config.available_isas())
-    def test_nothing_is_touched_beyond_the_end_of_an_array(tmp_path, isa):
-        printed_by(textwrap.dedent(EDGE), tmp_path, LSECY_ISA=isa)
+    def test_nothing_is_touched_beyond_the_end_of_an_array(printed, isa):
+        printed(EDGE, LSECY_ISA=isa)

@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import os
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -13,20 +11,6 @@ import threadpoolctl
 import lsecy
 
 OPENMP = lsecy.show_config(mode="dicts")["openmp"]
-
-
-def run(code, tmp_path, **environment):
-    """Run code in a fresh interpreter, away from this directory, and return what it prints."""
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=tmp_path,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
 
 
 def test_a_limit_of_one_is_obeyed():
@@ -99,16 +83,16 @@ def test_an_absurd_limit_does_no_harm():
 
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS"])
-def test_the_environment_limits_threads(variable, tmp_path):
-    assert run("import lsecy; print(lsecy.get_num_threads())", tmp_path, **{variable: "1"}) == "1"
+def test_the_environment_limits_threads(variable, printed):
+    assert printed("import lsecy; print(lsecy.get_num_threads())", **{variable: "1"}) == "1"
 
 
-def test_the_environment_does_not_change_the_result(tmp_path):
+def test_the_environment_does_not_change_the_result(printed):
     code = """
         import numpy, lsecy
         print(lsecy.logsumexp(numpy.random.default_rng(1).standard_normal(2_000_000)).hex())
     """
-    assert len({run(code, tmp_path, OMP_NUM_THREADS=n) for n in "1234"}) == 1
+    assert len({printed(code, OMP_NUM_THREADS=n) for n in "1234"}) == 1
 
 
 @pytest.mark.parametrize("api", [None, "openmp"])
@@ -156,7 +140,7 @@ def test_small_calls_from_many_threads(isa):
 
 if hasattr(os, "fork"):
 
-    def test_a_forked_child_computes(tmp_path):
+    def test_a_forked_child_computes(printed):
         code = """
             import os, warnings
             import numpy as np, lsecy
@@ -171,9 +155,9 @@ if hasattr(os, "fork"):
             status = os.waitpid(child, 0)[1]
             print(os.waitstatus_to_exitcode(status), lsecy.logsumexp(a) == expected)
         """
-        assert run(code, tmp_path) == "0 True"
+        assert printed(code) == "0 True"
 
-    def test_a_grandchild_computes(tmp_path):
+    def test_a_grandchild_computes(printed):
         code = """
             import os, warnings
             import numpy as np, lsecy
@@ -188,9 +172,9 @@ if hasattr(os, "fork"):
                 return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             print(fork(2))
         """
-        assert run(code, tmp_path) == "0"
+        assert printed(code) == "0"
 
-    def test_a_forked_pool_computes(tmp_path):
+    def test_a_forked_pool_computes(printed):
         code = """
             import multiprocessing, warnings
             import numpy as np, lsecy
@@ -200,9 +184,9 @@ if hasattr(os, "fork"):
             with multiprocessing.get_context("fork").Pool(2) as pool:
                 print(pool.map(lsecy.logsumexp, list(a)) == expected)
         """
-        assert run(code, tmp_path) == "True"
+        assert printed(code) == "True"
 
-    def test_a_child_forked_from_another_thread_computes(tmp_path):
+    def test_a_child_forked_from_another_thread_computes(printed):
         code = """
             import os, threading, warnings
             import numpy as np, lsecy
@@ -218,9 +202,9 @@ if hasattr(os, "fork"):
             thread.start()
             thread.join()
         """
-        assert run(code, tmp_path) == "0"
+        assert printed(code) == "0"
 
-    def test_a_child_forked_while_others_compute_does_not_hang(tmp_path):
+    def test_a_child_forked_while_others_compute_does_not_hang(printed):
         code = """
             import os, threading, warnings
             import numpy as np, lsecy
@@ -243,10 +227,10 @@ if hasattr(os, "fork"):
             thread.join()
             print(sum(codes))
         """
-        assert run(code, tmp_path) == "0"
+        assert printed(code) == "0"
 
 
-def test_a_spawned_pool_computes(tmp_path):
+def test_a_spawned_pool_computes(tmp_path, printed):
     (tmp_path / "spawned.py").write_text(
         textwrap.dedent("""
             import multiprocessing
@@ -257,4 +241,4 @@ def test_a_spawned_pool_computes(tmp_path):
                     print(pool.map(lsecy.logsumexp, list(a)) == lsecy.logsumexp(a, axis=1).tolist())
         """)
     )
-    assert run("import runpy; runpy.run_path('spawned.py', run_name='__main__')", tmp_path) == "True"
+    assert printed("import runpy; runpy.run_path('spawned.py', run_name='__main__')") == "True"

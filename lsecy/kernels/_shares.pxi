@@ -116,9 +116,9 @@ cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t r
     if are_exact(terms):
         for s in range(count):
             lost[s] = splat(0)
-    elif terms.lost == NULL:
+    elif terms.lost == NULL and leaves_nan():
         for s in range(count):
-            lost[s] = at_most(splat(<real> 1e30), lost[s])
+            lost[s] = not_nan(lost[s])
 
 
 cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
@@ -749,31 +749,24 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
     return joined(dload(p), dload(p + (LANES - DLANES)))
 
 
-cdef void sum_of_row(const Terms *terms, Py_ssize_t n, bint plain, const Base *base,
-                     const States *states) noexcept nogil:
-    # Combinations of constants that matter are loops of their own.
-    if base.far:
-        sum_one(terms, n, base, NULL, RAW, True, False, False, NULL, states)
-    elif plain and is_bounded(base):
-        sum_one(terms, n, base, NULL, PLAIN, False, False, True, NULL, states)
-    elif plain:
-        sum_one(terms, n, base, NULL, PLAIN, False, False, False, NULL, states)
-    elif is_bounded(base):
-        sum_one(terms, n, base, NULL, PAIRS, False, False, True, NULL, states)
-    else:
-        sum_one(terms, n, base, NULL, PAIRS, False, False, False, NULL, states)
-
-
-cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, bint plain, const Base *base, Kept *kept,
-                       const States *states) noexcept nogil:
-    if plain and is_bounded(base):
+cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+                          const States *states) noexcept nogil:
+    # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
+    if terms.lost == NULL and is_bounded(base):
         sum_one(terms, n, base, NULL, PLAIN, False, False, True, kept, states)
-    elif plain:
+    elif terms.lost == NULL:
         sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
     elif is_bounded(base):
         sum_one(terms, n, base, NULL, PAIRS, False, False, True, kept, states)
     else:
         sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
+
+
+cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
+    if base.far:
+        sum_one(terms, n, base, NULL, RAW, True, False, False, NULL, states)
+    else:
+        sum_near(terms, n, base, NULL, states)
 
 
 cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
@@ -828,7 +821,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         if apart:
             sum_apart(&own, n, 0, True, most, beside, states)
         else:
-            sum_of_row(&own, n, is_plain(&own), &base, states)
+            sum_of_row(&own, n, &base, states)
         if short and map == LOG_SOFTMAX:
             whole.peak = most
             whole.peak_low = beside
@@ -886,7 +879,7 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         peak_of_row(&own, n, map == SOFTMAX, &high, &low, &least)
         bases[0] = base_of(splat(high if high > -INFINITY else 0), splat(low), False, False)
         bases[0].least = splat(least)
-        sum_of_row(&own, n, is_plain(&own), &bases[0], states)
+        sum_of_row(&own, n, &bases[0], states)
         keep_peak(states, 0, high, low, lane(bases[0].power, 0))
         return
     peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
@@ -1551,7 +1544,6 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     # Of prepared terms.  Looks for the peak of the row that follows, unless that is NULL, before it is known what this
     # one's sum is: from the one to the other is a chain of a hundred cycles and more.
     cdef double memory[5 * LANES_BOUND]
-    cdef bint plain = is_plain(terms)
     cdef States states = states_in(memory, LANES_BOUND)
     cdef Kept kept
     cdef Base base
@@ -1570,9 +1562,9 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         if roomy:
             base = base_of(whole.peak, whole.peak_low, False, True)
             base.least = splat(peak.least)
-        sum_and_keep(terms, n, plain, &base, &kept, &states)
+        sum_near(terms, n, &base, &kept, &states)
     else:
-        sum_of_row(terms, n, plain, &base, &states)
+        sum_of_row(terms, n, &base, &states)
     if following != NULL:
         find_peak(following, n, map, next_peak)
     if not fabs(states.high[0]) < INFINITY:

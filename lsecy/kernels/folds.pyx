@@ -79,6 +79,16 @@ cdef inline bint accepted_lane(const States *states, Py_ssize_t place, Py_ssize_
 
 # --- terms ----------------------------------------------------------------------------------------
 
+cdef inline vec not_nan(vec lost) noexcept nogil:
+    # Beside an infinite exponent, from which rounding takes NaN, any number will do.
+    return at_most(splat(<real> 1e30), lost)
+
+
+cdef inline bint leaves_nan() noexcept nogil:
+    # Where fast_terms scales last, a term below the range is 0 whatever was lost.
+    return REGISTER_TABLE and not CLOSE_TERMS
+
+
 cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
                            int count, vec *x, vec *lost, vec *b) noexcept nogil:
     # Exponents scale * a + logb of `count` vectors of elements, `row_apart` and `j_apart` from each other, what
@@ -115,10 +125,9 @@ cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
                 vtwo_sum(x[s], w, &product, &error)
                 lost[s] = lost[s] + error if terms.scale != 1 else error
                 x[s] = pick(w == nothing, nothing, product)
-    # NaN, of an infinite exponent, becomes a number; where fast_terms scales last, a term below the range is 0 anyway.
-    if not are_exact(terms) and (CLOSE_TERMS or not REGISTER_TABLE):
+    if not are_exact(terms) and not leaves_nan():
         for s in range(count):
-            lost[s] = at_most(splat(<real> 1e30), lost[s])
+            lost[s] = not_nan(lost[s])
     if kept == NULL:
         return
     kept += row * terms.kept_step + (j if terms.kept_inner else 0)
@@ -1334,6 +1343,15 @@ cdef inline dvec log_of_ordinary(dvec x, dvec exponent) noexcept nogil:
     return log_pair(x, dsplat(0), exponent * dsplat(LN2_HIGH_DOUBLE)) + exponent * dsplat(LN2_LOW_DOUBLE)
 
 
+cdef inline vec least_ordinary() noexcept nogil:
+    # The smallest normal number; and a number near the end of the range.  Between them logarithms are taken at once.
+    return splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
+
+
+cdef inline vec most_ordinary() noexcept nogil:
+    return splat(<real> (1e37 if REAL_BITS == 32 else 1e300))
+
+
 cdef inline void log_vector(real *p) noexcept nogil:
     # bound  1 ulp of the logarithm (0.56 without a register table), 2 near the ends of the range, which are first
     #        brought inside by 2^54; 0 gives -inf, inf itself, less than 0 NaN.
@@ -1343,8 +1361,8 @@ cdef inline void log_vector(real *p) noexcept nogil:
     cdef divec great
     cdef bint some_great = False
     cdef ivec ordinary = (b > zero) & (b < infinity)
-    cdef ivec tiny = b < splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else 2.2250738585072014e-308))
-    cdef ivec large = b > splat(<real> (1e37 if REAL_BITS == 32 else 1e300))
+    cdef ivec tiny = b < least_ordinary()
+    cdef ivec large = b > most_ordinary()
     cdef dvec parts[HALVES_BOUND]
     cdef int which
     if REAL_BITS == 64 and not REGISTER_TABLE:    # sums, mostly, which have a shorter way
@@ -1385,9 +1403,7 @@ cdef inline bint log_vectors(real *p, int count) noexcept nogil:
     cdef int s
     for s in range(count):
         b = load(p + s * LANES)
-        fine = fine & ((b == zero) | ((b >= splat(<real> (1.1754943508222875e-38 if REAL_BITS == 32 else
-                                                          2.2250738585072014e-308)))
-                                      & (b <= splat(<real> (1e37 if REAL_BITS == 32 else 1e300)))))
+        fine = fine & ((b == zero) | ((b >= least_ordinary()) & (b <= most_ordinary())))
         x[s] = pick(b == zero, splat(1), b)
         rest[s] = none[s] = zero
     if not all_set(fine):
