@@ -210,7 +210,8 @@ cdef inline bint lacks_digits(double value, const States *states, Py_ssize_t pla
 
 # --- where things lie ---------------------------------------------------------------------------------
 
-# A row's first elements and its place in the result.
+# A row's first elements and its place in the result.  Handed on by its address: a copy in vectors of what was just
+# written in words waits until all answers before it have left for the cache.
 cdef struct Row:
     const char *a
     const char *b
@@ -436,13 +437,13 @@ cdef inline void gather_weights(const Problem *problem, const char *row, Py_ssiz
         kernels_of(problem.bits).logs(target, count)
 
 
-cdef inline void row_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+cdef inline void row_terms(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
                            Terms *terms) noexcept nogil:
     # Elements start .. start + count of a row.
     row_terms_with(problem, row, start, count, buffers, NULL, False, terms)
 
 
-cdef void row_terms_with(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+cdef void row_terms_with(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
                          void *logs, bint taken, Terms *terms) noexcept nogil:
     # `logs`: where the logarithms of the weights go, or lie if they were taken before; NULL: in the buffers.
     cdef Py_ssize_t size = problem.bits // 8
@@ -474,7 +475,7 @@ cdef void row_terms_with(const Problem *problem, Row row, Py_ssize_t start, Py_s
             terms.kept = buffers.mask
 
 
-cdef void panel_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
+cdef void panel_terms(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, Buffers *buffers,
                       Terms *terms) noexcept nogil:
     # Rows start .. start + count of a panel of columns.
     cdef Py_ssize_t size = problem.bits // 8
@@ -509,8 +510,8 @@ cdef inline bint logs_in_result(const Problem *problem) noexcept nogil:
             and not all_one(problem, &problem.b, problem.reduced.b))
 
 
-cdef void map_terms(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width, bint taken,
-                    Buffers *buffers, void *out, Terms *terms) noexcept nogil:
+cdef void map_terms(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width,
+                    bint taken, Buffers *buffers, void *out, Terms *terms) noexcept nogil:
     # Those of a block of a map.  `taken`: of its weights' logarithms if need be, in a look before.
     cdef Py_ssize_t step = out_step(problem), size = problem.bits // 8
     cdef Py_ssize_t step_b = problem.reduced.b[0] if problem.reduced.count else 0
@@ -543,7 +544,7 @@ cdef void take_logs(const Problem *problem, const char *weights, Py_ssize_t step
         first += some
 
 
-cdef void look_block(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width,
+cdef void look_block(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, Py_ssize_t width,
                      const Look *look, Buffers *buffers, const States *states) noexcept nogil:
     # A row is a panel of width 1, which has kernels of its own.
     cdef const Kernels *kernels = kernels_of(problem.bits)
@@ -631,7 +632,7 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
             merge(into, place + k, source, other + k)
 
 
-cdef void look_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
+cdef void look_task(const Problem *problem, const Row *row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
                     const Look *look, const States *states) noexcept nogil:
     # Elements first .. end of `width` columns, block by block.
     cdef Buffers buffers
@@ -646,7 +647,7 @@ cdef void look_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_
         start += length
 
 
-cdef void look_whole(const Problem *problem, Row row, Py_ssize_t width, const Look *look,
+cdef void look_whole(const Problem *problem, const Row *row, Py_ssize_t width, const Look *look,
                      const States *states) noexcept nogil:
     # All tasks of a panel, or of a row, one after the other.
     cdef Room room
@@ -659,7 +660,7 @@ cdef void look_whole(const Problem *problem, Row row, Py_ssize_t width, const Lo
         first += length
 
 
-cdef inline void look_over(const Problem *problem, Row row, Py_ssize_t width, const Look *look, Job *job,
+cdef inline void look_over(const Problem *problem, const Row *row, Py_ssize_t width, const Look *look, Job *job,
                            const States *states) noexcept nogil:
     # By this thread alone or, with the job of this row or panel, by all.
     if job == NULL:
@@ -669,7 +670,7 @@ cdef inline void look_over(const Problem *problem, Row row, Py_ssize_t width, co
         look_tasks(job, states)
 
 
-cdef inline void fold_over(const Problem *problem, Row row, Py_ssize_t width, Care care, Job *job,
+cdef inline void fold_over(const Problem *problem, const Row *row, Py_ssize_t width, Care care, Job *job,
                            const States *states) noexcept nogil:
     cdef Look look
     look.phase = FOLD
@@ -786,12 +787,14 @@ cdef bint finish_rows(const Problem *problem, const Group *group, Care care, con
     cdef double *wanted = signs if sign != NULL else NULL
     cdef Py_ssize_t k, lacking = 0
     cdef States here
+    cdef Row row
     cdef bint poor = answer(problem.bits, care, states, group.count, value, wanted)
     if poor or known != NULL:
         for k in range(group.count):
             if not keep_known(known, k, value, signs) and lacks_digits(value[k], states, k, care, problem.bits):
                 here = from_place(states, k)
-                fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
+                row = row_of(group, k)
+                fold_over(problem, &row, 1, EXACT, NULL, &here)
                 value[k] = answer_one(problem.bits, states, k, wanted + k if wanted != NULL else NULL)
                 lacking += 1
     store_rows(problem, group, value, signs, out, sign)
@@ -808,11 +811,13 @@ cdef bint finish_near(const Problem *problem, const Group *group, const States *
     cdef double first_signs[TILE]
     cdef Py_ssize_t k, far = 0
     cdef States here
+    cdef Row row
     answer(problem.bits, EXACT, states, group.count, value, signs if sign != NULL else NULL)
     for k in range(group.count):
         if not is_near(value[k]):
             here = from_place(states, k)
-            fold_over(problem, row_of(group, k), 1, FAST, NULL, &here)
+            row = row_of(group, k)
+            fold_over(problem, &row, 1, FAST, NULL, &here)
             far += 1
     if far > 0:
         answer(problem.bits, FAST, states, group.count, first, first_signs if sign != NULL else NULL)
@@ -891,7 +896,7 @@ cdef inline bint straight_rows(const Problem *problem, const Group *group, void 
             and (logs != NULL or (not problem.take_logs
                                   and lie_straight(problem, &problem.b, problem.reduced.b, group.step_b, size)))):
         return False
-    row_terms_with(problem, group.first, 0, problem.n, NULL, logs, True, terms)
+    row_terms_with(problem, &group.first, 0, problem.n, NULL, logs, True, terms)
     terms.a_step = group.step_a // size
     terms.b_step = group.step_b // size if logs == NULL else group.step_out
     terms.kept_step = group.step_mask
@@ -901,6 +906,7 @@ cdef inline bint straight_rows(const Problem *problem, const Group *group, void 
 cdef void fold_rows(const Problem *problem, const Group *group, Care care, const States *states) noexcept nogil:
     cdef States here
     cdef Terms terms
+    cdef Row row
     cdef Py_ssize_t k
     if is_short(problem.n, problem.bits) and group.count >= 4:
         fold_tile(problem, group, care, states)
@@ -909,10 +915,11 @@ cdef void fold_rows(const Problem *problem, const Group *group, Care care, const
     else:
         for k in range(group.count):
             here = from_place(states, k)
-            fold_over(problem, row_of(group, k), 1, care, NULL, &here)
+            row = row_of(group, k)
+            fold_over(problem, &row, 1, care, NULL, &here)
 
 
-cdef inline const char *start_of(const Problem *problem, const Operand *operand, Row row) noexcept nogil:
+cdef inline const char *start_of(const Problem *problem, const Operand *operand, const Row *row) noexcept nogil:
     return row.a if operand == &problem.a else row.b if operand == &problem.b else row.mask
 
 
@@ -951,10 +958,10 @@ cdef void drop_from_rows(const Problem *problem, const Operand *operand, const G
     cdef Py_ssize_t n = problem.n, k
     cdef Row row
     if group.even and straight_mask and group.step_mask == n and (shared or lie_dense(problem, operand, group)):
-        terms.a = start_of(problem, operand, group.first)    # one long row
+        terms.a = start_of(problem, operand, &group.first)    # one long row
         terms.kept = group.first.mask
         if shared:
-            gather(problem, operand, strides, start_of(problem, operand, group.first), 0, n, target, 1)
+            gather(problem, operand, strides, start_of(problem, operand, &group.first), 0, n, target, 1)
             for k in range(1, group.count):
                 memcpy(at(problem, target, k * n), target, n * (problem.bits // 8))
             terms.a = target
@@ -962,10 +969,10 @@ cdef void drop_from_rows(const Problem *problem, const Operand *operand, const G
         return
     for k in range(group.count):
         row = row_of(group, k)
-        terms.a = start_of(problem, operand, row) if straight_a else <const char *> a
+        terms.a = start_of(problem, operand, &row) if straight_a else <const char *> a
         terms.kept = row.mask if straight_mask else <const char *> mask
         if not straight_a:
-            gather(problem, operand, strides, start_of(problem, operand, row), 0, n, a, 1)
+            gather(problem, operand, strides, start_of(problem, operand, &row), 0, n, a, 1)
         if not straight_mask:
             gather(problem, &problem.mask, problem.reduced.mask, row.mask, 0, n, mask, 1)
         kernels.drop(&terms, 1, n, filler, at(problem, target, k * n), 0)
@@ -1176,23 +1183,25 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
         step = problem.n * size
     if size > 1 and group.even and along_memory(problem, operand, strides) and step > 0 and step % size == 0:
         step = step // size
-        kernels_of(problem.bits).transpose(start_of(problem, operand, group.first), step, problem.n, group.count,
+        kernels_of(problem.bits).transpose(start_of(problem, operand, &group.first), step, problem.n, group.count,
                                            (group.count - 1) * step + problem.n, tile)
         return
     for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
         row = row_of(group, min(k, group.count - 1))
-        gather(problem, operand, strides, start_of(problem, operand, row), 0, problem.n, <char *> tile + k * size, TILE)
+        gather(problem, operand, strides, start_of(problem, operand, &row), 0, problem.n, <char *> tile + k * size,
+               TILE)
 
 
 # --- columns --------------------------------------------------------------------------------------------
 
-cdef inline Row column_at(const Problem *problem, Row row, Py_ssize_t k) noexcept nogil:
+cdef inline Row column_at(const Problem *problem, const Row *row, Py_ssize_t k) noexcept nogil:
     # The first elements of column k of a line of columns that starts at `row`.
-    row.a += k * (problem.bits // 8)
-    row.b += k * problem.inner_b
-    row.mask += k * problem.inner_mask
-    row.out += k * problem.inner_out
-    return row
+    cdef Row column
+    column.a = row.a + k * (problem.bits // 8)
+    column.b = row.b + k * problem.inner_b
+    column.mask = row.mask + k * problem.inner_mask
+    column.out = row.out + k * problem.inner_out
+    return column
 
 
 cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) noexcept nogil:
@@ -1200,10 +1209,11 @@ cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) no
     # than it can be, of a map it takes what is left in: its columns must not be written twice.
     cdef const Problem *problem = job.problem
     cdef Py_ssize_t column = panel % job.panels * job.wide
+    cdef Row line = row_at(problem, panel // job.panels)
     width[0] = min(job.wide, problem.inner)
     if job.maps and panel % job.panels == job.panels - 1:
         width[0] = problem.inner - column
-    return column_at(problem, row_at(problem, panel // job.panels), min(column, problem.inner - width[0]))
+    return column_at(problem, &line, min(column, problem.inner - width[0]))
 
 
 cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize_t width) noexcept nogil:
@@ -1211,7 +1221,7 @@ cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize
     return max(0, panel % job.panels * job.wide - (job.problem.inner - width))
 
 
-cdef bint finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care care, const States *states,
+cdef bint finish_columns(const Problem *problem, const Row *row, Py_ssize_t width, Care care, const States *states,
                          const double *known, Job *job, void *out, void *sign) noexcept nogil:
     # `known` as in finish_rows; `job`: the one whose tasks are shared out, or NULL.  True if all columns were looked at
     # twice.
@@ -1233,7 +1243,7 @@ cdef bint finish_columns(const Problem *problem, Row row, Py_ssize_t width, Care
     return lacking == width
 
 
-cdef bint reduce_near_columns(const Problem *problem, Row row, Py_ssize_t width, const States *states, void *out,
+cdef bint reduce_near_columns(const Problem *problem, const Row *row, Py_ssize_t width, const States *states, void *out,
                               void *sign) noexcept nogil:
     # As finish_near.  False, and nothing is written, where any column is not near.
     cdef double value[TILE]
@@ -1248,7 +1258,8 @@ cdef bint reduce_near_columns(const Problem *problem, Row row, Py_ssize_t width,
     return True
 
 
-cdef void reduce_short_panel(const Problem *problem, Row row, Py_ssize_t width, void *out, void *sign) noexcept nogil:
+cdef void reduce_short_panel(const Problem *problem, const Row *row, Py_ssize_t width, void *out,
+                             void *sign) noexcept nogil:
     # As reduce_short_terms.
     cdef Buffers buffers
     cdef Terms terms
@@ -1279,24 +1290,24 @@ cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept no
     cdef Terms terms
     cdef double tile[SHORT_ROW * TILE]
     if care == SHORT and problem.bare:
-        panel_terms(problem, row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
+        panel_terms(problem, &row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
         if problem.mask.data != NULL:
             kernels_of(problem.bits).drop(&terms, problem.n, width, -INFINITY, tile, TILE)
             terms = plain_terms(tile, TILE)
         reduce_short_columns(problem, &terms, width, row.out, problem.inner_out, out, sign)
         return
     if care == SHORT:
-        reduce_short_panel(problem, row, width, out, sign)
+        reduce_short_panel(problem, &row, width, out, sign)
         return
     if near[0] and may_lie_near(problem, care):
-        near[0] = reduce_near_columns(problem, row, width, &states, out, sign)
+        near[0] = reduce_near_columns(problem, &row, width, &states, out, sign)
         if near[0]:
             return
-    fold_over(problem, row, width, care, NULL, &states)
+    fold_over(problem, &row, width, care, NULL, &states)
     if problem.held != NULL:
-        hold_columns(problem, row, width, columns_before(job, panel, width), &states, NULL)
+        hold_columns(problem, &row, width, columns_before(job, panel, width), &states, NULL)
     else:
-        near[0] = finish_columns(problem, row, width, care, &states, NULL, NULL, out, sign)
+        near[0] = finish_columns(problem, &row, width, care, &states, NULL, NULL, out, sign)
 
 
 # --- states that are held ---------------------------------------------------------------------------------
@@ -1331,6 +1342,7 @@ cdef inline bint joins_first(const States *held, const States *states, Py_ssize_
 cdef void hold_rows(const Problem *problem, const Group *group, const States *states) noexcept nogil:
     cdef Room room
     cdef States exact = states_of(&room), here, held
+    cdef Row row
     cdef bint lacking[TILE]
     cdef bint short = is_short(problem.n, problem.bits), any = False
     cdef Py_ssize_t k
@@ -1344,12 +1356,13 @@ cdef void hold_rows(const Problem *problem, const Group *group, const States *st
         if lacking[k]:
             if not short:
                 here = from_place(&exact, k)
-                fold_over(problem, row_of(group, k), 1, EXACT, NULL, &here)
+                row = row_of(group, k)
+                fold_over(problem, &row, 1, EXACT, NULL, &here)
             held = pair_at(problem.held + HELD * row_of(group, k).out)
             merge(&held, STATE, &exact, k)
 
 
-cdef void hold_columns(const Problem *problem, Row row, Py_ssize_t width, Py_ssize_t first, const States *states,
+cdef void hold_columns(const Problem *problem, const Row *row, Py_ssize_t width, Py_ssize_t first, const States *states,
                        Job *job) noexcept nogil:
     # Of a panel the columns from `first` on; `job` as in finish_columns.
     cdef Room room
@@ -1565,13 +1578,13 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     for item in range(items):
         job.row = panel_at(job, item, &job.width)
         if job.maps:
-            map_over(problem, job.row, job.width, job.map, job, job.out)
+            map_over(problem, &job.row, job.width, job.map, job, job.out)
             continue
-        fold_over(problem, job.row, job.width, FAST, job, &states)
+        fold_over(problem, &job.row, job.width, FAST, job, &states)
         if problem.held != NULL:
-            hold_columns(problem, job.row, job.width, columns_before(job, item, job.width), &states, job)
+            hold_columns(problem, &job.row, job.width, columns_before(job, item, job.width), &states, job)
         else:
-            finish_columns(problem, job.row, job.width, FAST, &states, NULL, job, job.out, job.sign)
+            finish_columns(problem, &job.row, job.width, FAST, &states, NULL, job, job.out, job.sign)
     free(memory)
     return 0
 
@@ -1594,7 +1607,7 @@ cdef void look_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ss
     cdef Room room
     cdef States mine = states_of(&room)
     cdef Py_ssize_t k
-    look_task(job.problem, job.row, first, end, job.width, &job.look, &mine)
+    look_task(job.problem, &job.row, first, end, job.width, &job.look, &mine)
     for k in range(job.width):
         copy_state(job.tasks, task * job.width + k, &mine, k)
 
@@ -1654,7 +1667,8 @@ cdef inline void ease(const Problem *problem, void *logs, Problem *eased) noexce
     eased.reduced.b[0] = problem.bits // 8
 
 
-cdef void map_over(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, void *out) noexcept nogil:
+cdef void map_over(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job,
+                   void *out) noexcept nogil:
     # A row or a panel; `job` as in look_over.
     cdef Known known
     cdef States states = states_of(&known.room)
@@ -1681,7 +1695,7 @@ cdef inline Look look_for(Map map, Known *known, void *out) noexcept nogil:
     return look
 
 
-cdef void find_sums(const Problem *problem, Row row, Py_ssize_t width, Look *look, Job *job,
+cdef void find_sums(const Problem *problem, const Row *row, Py_ssize_t width, Look *look, Job *job,
                     Known *known) noexcept nogil:
     # Peaks, then sums; of more than a block both by one look, unless a peak is special, or so far from zero that a
     # power of two does not bring it near.
@@ -1703,7 +1717,7 @@ cdef void find_sums(const Problem *problem, Row row, Py_ssize_t width, Look *loo
     look_over(problem, row, width, look, job, &states)
 
 
-cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *job, void *out,
+cdef void know(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job, void *out,
                Known *known) noexcept nogil:
     # Peaks and sums, and what these give to the answers, which will go to `out`.
     cdef States states = states_of(&known.room)
@@ -1715,7 +1729,7 @@ cdef void know(const Problem *problem, Row row, Py_ssize_t width, Map map, Job *
         settle_sums(problem, width, map, True, known)
 
 
-cdef bint map_one_block(const Problem *problem, Row row, Py_ssize_t width, Map map, void *out) noexcept nogil:
+cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width, Map map, void *out) noexcept nogil:
     # A row or panel that is looked at in one piece.  False, and no answer is written, where it is special.
     cdef Buffers buffers
     cdef Terms terms
@@ -1756,18 +1770,21 @@ cdef inline bint settle_sums(const Problem *problem, Py_ssize_t width, Map map, 
                                            known.first, known.second, known.power)
 
 
-cdef void find_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, Known *known) noexcept nogil:
+cdef void find_undefined(const Problem *problem, const Row *row, Py_ssize_t width, Map map,
+                         Known *known) noexcept nogil:
     # Asked before anything is written, for the result may lie where the input does.
+    cdef Row column
     cdef Py_ssize_t k
     for k in range(width):
-        known.undefined[k] = is_strange(known, k) and is_undefined(problem, column_at(problem, row, k), map)
+        column = column_at(problem, row, k)
+        known.undefined[k] = is_strange(known, k) and is_undefined(problem, &column, map)
 
 
 cdef inline bint is_strange(const Known *known, Py_ssize_t k) noexcept nogil:
     return isnan(known.first[k]) or not fabs(known.peak[k]) < INFINITY
 
 
-cdef bint is_undefined(const Problem *problem, Row row, Map map) noexcept nogil:
+cdef bint is_undefined(const Problem *problem, const Row *row, Map map) noexcept nogil:
     # Of a row whose sum is NaN or whose peak is infinite: a kept NaN, or nothing kept above -inf, leaves
     # nothing to say about what is kept, and so does +inf but for the logarithm, where `write` finds x - inf.
     cdef Buffers buffers
@@ -1787,15 +1804,17 @@ cdef bint is_undefined(const Problem *problem, Row row, Map map) noexcept nogil:
     return map == SOFTMAX or not infinite
 
 
-cdef void fill_undefined(const Problem *problem, Row row, Py_ssize_t width, Map map, const Known *known,
+cdef void fill_undefined(const Problem *problem, const Row *row, Py_ssize_t width, Map map, const Known *known,
                          void *out) noexcept nogil:
+    cdef Row column
     cdef Py_ssize_t k
     for k in range(width):
         if known.undefined[k]:
-            fill_row(problem, column_at(problem, row, k), map, out)
+            column = column_at(problem, row, k)
+            fill_row(problem, &column, map, out)
 
 
-cdef void fill_row(const Problem *problem, Row row, Map map, void *out) noexcept nogil:
+cdef void fill_row(const Problem *problem, const Row *row, Map map, void *out) noexcept nogil:
     # What is kept is NaN, or 0 if the row vanishes; what is left out is 0, its logarithm -inf.
     cdef bint vanishes = problem.vanishing and is_nothing(problem, row)
     cdef Buffers buffers
@@ -1815,7 +1834,7 @@ cdef void fill_row(const Problem *problem, Row row, Map map, void *out) noexcept
         start += length
 
 
-cdef bint is_nothing(const Problem *problem, Row row) noexcept nogil:
+cdef bint is_nothing(const Problem *problem, const Row *row) noexcept nogil:
     # Is nothing that is kept above -inf?
     cdef Buffers buffers
     cdef Terms terms
@@ -1849,7 +1868,7 @@ cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, 
 cdef void map_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
     cdef Py_ssize_t width
     cdef Row row = panel_at(job, panel, &width)
-    map_over(job.problem, row, width, job.map, NULL, job.out)
+    map_over(job.problem, &row, width, job.map, NULL, job.out)
 
 
 cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
@@ -1867,6 +1886,7 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
 cdef void map_long_rows(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
     cdef Py_ssize_t k = 0
     cdef Terms terms, rest
+    cdef Row row
     cdef void *logs = at(problem, out, group.first.out) if problem.take_logs else NULL
     cdef bint straight = out_along(problem) and straight_rows(problem, group, logs, &terms)
     if straight and logs != NULL:    # as in logs_in_result
@@ -1882,7 +1902,8 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
                 &rest, problem.n, group.count - k, map, at(problem, out, group.first.out + k * group.step_out),
                 group.step_out)
         if k < group.count:
-            map_over(problem, row_of(group, k), 1, map, NULL, out)
+            row = row_of(group, k)
+            map_over(problem, &row, 1, map, NULL, out)
             k += 1
 
 
@@ -1893,7 +1914,7 @@ cdef void map_group(const Problem *problem, const Group *group, Map map, void *o
     if map_tile(problem, group, map, out):
         return
     if group.count == 1:
-        map_over(problem, group.first, 1, map, NULL, out)
+        map_over(problem, &group.first, 1, map, NULL, out)
         return
     one.count = 1
     one.even = True
@@ -1973,12 +1994,12 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
         problem.n = n
         row.a = <const char *> a
         row.b = row.mask = NULL
-        fold_over(&problem, row, 1, care, NULL, &states)
+        fold_over(&problem, &row, 1, care, NULL, &states)
     if answer(bits, care, &states, 1, value, NULL):
         if one_block:
             kernels.fold_row(&terms, n, EXACT, &states, 0)
         else:
-            fold_over(&problem, row, 1, EXACT, NULL, &states)
+            fold_over(&problem, &row, 1, EXACT, NULL, &states)
         answer(bits, EXACT, &states, 1, value, NULL)
     return value[0]
 

@@ -590,8 +590,8 @@ cdef inline void copy_number(const char *source, Py_ssize_t size, char *target) 
         (<float *> target)[0] = (<const float *> source)[0]
 
 
-cdef void scan_task(const Problem *problem, Row row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width, bint exclusive,
-                    const States *running, void *out) noexcept nogil:
+cdef void scan_task(const Problem *problem, const Row *row, Py_ssize_t first, Py_ssize_t end, Py_ssize_t width,
+                    bint exclusive, const States *running, void *out) noexcept nogil:
     # Block by block, none of them shorter than a vector.
     cdef Buffers buffers
     cdef Terms terms
@@ -635,7 +635,7 @@ cdef void fold_running(const Job *job, Py_ssize_t item) noexcept nogil:
     cdef Py_ssize_t width, first, end, k
     cdef Row row = panel_at(job, item // job.each_line, &width)
     task_bounds(job.problem, item % job.each_line, &first, &end)
-    look_task(job.problem, row, first, end, width, &job.look, &mine)
+    look_task(job.problem, &row, first, end, width, &job.look, &mine)
     for k in range(width):
         copy_state(job.tasks, item * job.slot + k, &mine, k)
 
@@ -648,7 +648,7 @@ cdef void scan_line(const Job *job, Py_ssize_t item) noexcept nogil:
     task_bounds(job.problem, item % job.each_line, &first, &end)
     for k in range(width):
         copy_state(&running, k, job.tasks, item * job.slot + k if job.each_line > 1 else 0)
-    scan_task(job.problem, row, first, end, width, job.exclusive, &running, job.out)
+    scan_task(job.problem, &row, first, end, width, job.exclusive, &running, job.out)
 
 
 cdef void scan_short_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:

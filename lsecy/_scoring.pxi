@@ -153,7 +153,7 @@ cdef bint fold_columns_of(const Problem *problem, const Group *group, const Stat
     cdef Problem columns
     if not are_columns(problem, group, &columns):
         return False
-    fold_over(&columns, group.first, group.count, FAST, NULL, states)
+    fold_over(&columns, &group.first, group.count, FAST, NULL, states)
     return True
 
 
@@ -162,6 +162,7 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
     cdef Tile tile
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef States states = states_of(&known.room)
+    cdef Row row
     cdef Py_ssize_t width = beside(problem, group, &tile), k
     kernels.peak(&tile.terms, problem.n, width, LOG_SOFTMAX, states.shift, states.low)
     take_peaks(width, states.low, known)
@@ -170,7 +171,8 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
         kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, True, &states)
         settle_sums(problem, width, LOG_SOFTMAX, True, known)
     for k in range(group.count):
-        known.undefined[k] = is_strange(known, k) and is_undefined(problem, row_of(group, k), LOG_SOFTMAX)
+        row = row_of(group, k)
+        known.undefined[k] = is_strange(known, k) and is_undefined(problem, &row, LOG_SOFTMAX)
 
 
 cdef inline Py_ssize_t beside(const Problem *problem, const Group *group, Tile *tile) noexcept nogil:
@@ -178,7 +180,7 @@ cdef inline Py_ssize_t beside(const Problem *problem, const Group *group, Tile *
     cdef Problem columns
     cdef Py_ssize_t width = max(group.count, kernels_of(problem.bits).lanes)
     if are_columns(problem, group, &columns):
-        panel_terms(&columns, group.first, 0, problem.n, NULL, &tile.terms)    # without weights nothing is gathered
+        panel_terms(&columns, &group.first, 0, problem.n, NULL, &tile.terms)    # without weights nothing is gathered
     else:
         fill_tile(problem, group, width, tile)
     return width
@@ -213,8 +215,8 @@ cdef void know_all(Sight *sight) noexcept nogil:
         return
     sight.knows = True
     if not know_rest(sight):
-        know(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.job, NULL, sight.known)
-        find_undefined(sight.problem, sight.row, 1, LOG_SOFTMAX, sight.known)
+        know(sight.problem, &sight.row, 1, LOG_SOFTMAX, sight.job, NULL, sight.known)
+        find_undefined(sight.problem, &sight.row, 1, LOG_SOFTMAX, sight.known)
 
 
 cdef bint know_rest(Sight *sight) noexcept nogil:
@@ -234,7 +236,7 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
         return False
     while start < problem.n:
         count = min(length, problem.n - start)
-        row_terms(problem, sight.row, start, count, &buffers, &terms)
+        row_terms(problem, &sight.row, start, count, &buffers, &terms)
         kernels.peak(&terms, count, 0, LOG_SOFTMAX, &top, &low)
         if top > peak:
             second = peak
@@ -250,7 +252,7 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
     start = first
     while start <= last:
         count = min(length, problem.n - start)
-        peaks += drop_peaks(problem, sight.row, start, count, peak, &buffers, &terms)
+        peaks += drop_peaks(problem, &sight.row, start, count, peak, &buffers, &terms)
         second = max(second, peak_of_keys(problem, terms.a, count))
         start += length
     counts = second > peak - 200    # else the sum says only whether there is a NaN
@@ -260,9 +262,9 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
     while start < problem.n:
         count = min(length, problem.n - start)
         if first <= start <= last:
-            drop_peaks(problem, sight.row, start, count, peak, &buffers, &terms)
+            drop_peaks(problem, &sight.row, start, count, peak, &buffers, &terms)
         else:
-            row_terms(problem, sight.row, start, count, &buffers, &terms)
+            row_terms(problem, &sight.row, start, count, &buffers, &terms)
         kernels.sum(&terms, count, 0, LOG_SOFTMAX, known.peak, False, False, &states)
         high += states.high[0]
         rest += states.low[0]
@@ -277,7 +279,7 @@ cdef bint know_rest(Sight *sight) noexcept nogil:
     return True
 
 
-cdef Py_ssize_t drop_peaks(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, double peak,
+cdef Py_ssize_t drop_peaks(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, double peak,
                            Buffers *buffers, Terms *terms) noexcept nogil:
     # A block of a plain row of float32 with -inf in place of what is the peak, and how often it is.
     cdef Py_ssize_t dropped
@@ -301,22 +303,22 @@ cdef void score_elements(Sight *sight, const Scoring *scoring, Py_ssize_t index)
     for k in range(scoring.k):
         folds = folds or ids[k] >= 0
     if sight.fast != NULL and folds and not sight.folded:
-        fold_over(problem, sight.row, 1, FAST, sight.job, sight.fast)
+        fold_over(problem, &sight.row, 1, FAST, sight.job, sight.fast)
     if scoring.search:
-        find_largest(problem, sight.row, scoring.k, ids, values)
+        find_largest(problem, &sight.row, scoring.k, ids, values)
     log_shares(sight, scoring.k, ids, values)
     if ranks != NULL and folds:
-        count_before(problem, sight.row, scoring.k, ids, values, scoring.only_first, ranks)
+        count_before(problem, &sight.row, scoring.k, ids, values, scoring.only_first, ranks)
     elif ranks != NULL:
         for k in range(scoring.k):
             ranks[k] = -1
     if sight.fast != NULL and scoring.lse != NULL:
         own = states_of(&room)    # with room behind it, for neighbours are other columns' states
         copy_state(&own, 0, sight.fast, 0)
-        finish_columns(problem, sight.row, 1, FAST, &own, NULL, sight.job, scoring.lse, NULL)
+        finish_columns(problem, &sight.row, 1, FAST, &own, NULL, sight.job, scoring.lse, NULL)
 
 
-cdef inline bint element_at(const Problem *problem, Row row, Py_ssize_t k, double *x) noexcept nogil:
+cdef inline bint element_at(const Problem *problem, const Row *row, Py_ssize_t k, double *x) noexcept nogil:
     # Element k of a row along one axis.  Is it kept?
     cdef char kept = 1
     cdef float value
@@ -361,7 +363,7 @@ cdef void log_shares(Sight *sight, Py_ssize_t count, const int64_t *ids, double 
         for k in range(many):
             x[k] = lost[k] = 0
             value[k] = -INFINITY
-            if ids[start + k] >= 0 and element_at(problem, sight.row, ids[start + k], x + k):
+            if ids[start + k] >= 0 and element_at(problem, &sight.row, ids[start + k], x + k):
                 x[k] = scaled(problem, x[k], lost + k)
                 value[k] = NAN
         if ordinary:
@@ -422,7 +424,7 @@ cdef double from_known(const Known *known, Py_ssize_t place, double x, double lo
     return y + (error + (more - known.second[place]))
 
 
-cdef const void *keys_of(const Problem *problem, Row row, Py_ssize_t start, Py_ssize_t count, double sign,
+cdef const void *keys_of(const Problem *problem, const Row *row, Py_ssize_t start, Py_ssize_t count, double sign,
                          Buffers *buffers) noexcept nogil:
     # A block of what orders a row's elements: sign * a, -inf for what is left out.
     cdef Terms terms
@@ -460,8 +462,8 @@ cdef inline Py_ssize_t equal_in(const Problem *problem, const void *keys, Py_ssi
     return count_equal(<const float *> keys, count, <float> key)
 
 
-cdef void count_before(const Problem *problem, Row row, Py_ssize_t many, const int64_t *ids, const double *values,
-                       bint only_first, int64_t *ranks) noexcept nogil:
+cdef void count_before(const Problem *problem, const Row *row, Py_ssize_t many, const int64_t *ids,
+                       const double *values, bint only_first, int64_t *ranks) noexcept nogil:
     # How many elements come before each chosen one: larger ones, and equal ones of a lower index.  -1 where the
     # value is undefined or there is no id.  Only the blocks whose peak says so are counted.
     cdef Buffers buffers
@@ -494,7 +496,8 @@ cdef inline double key_in(const Problem *problem, const void *keys, Py_ssize_t k
     return key if key == key else -INFINITY
 
 
-cdef void find_largest(const Problem *problem, Row row, Py_ssize_t many, int64_t *ids, double *kept) noexcept nogil:
+cdef void find_largest(const Problem *problem, const Row *row, Py_ssize_t many, int64_t *ids,
+                       double *kept) noexcept nogil:
     # The `many` largest keys so far are a heap whose root is the least; what does not exceed it is passed over,
     # whole chunks at a time.
     cdef Buffers buffers
@@ -580,9 +583,9 @@ cdef void sum_losses(Sight *sight, const Scoring *scoring, Py_ssize_t index) noe
         row = row_at(other, index)
     while start < problem.n:
         count = min(length, problem.n - start)
-        x = keys_of(problem, sight.row, start, count, 1, &buffers)
+        x = keys_of(problem, &sight.row, start, count, 1, &buffers)
         if other != NULL:
-            row_terms(other, row, start, count, &targets, &terms)
+            row_terms(other, &row, start, count, &targets, &terms)
             target = terms.a
         if problem.bits == 64:
             add_losses(<const double *> x, <const double *> target, weight_at(scoring, start), scoring.alpha,
@@ -604,7 +607,7 @@ cdef inline const double *weight_at(const Scoring *scoring, Py_ssize_t start) no
 
 # Entropies.
 
-cdef bint know_shares(const Problem *problem, Row row, Job *job, Known *logs, Known *shares) noexcept nogil:
+cdef bint know_shares(const Problem *problem, const Row *row, Job *job, Known *logs, Known *shares) noexcept nogil:
     # Of softmax and of log_softmax.  False for a row of which the first is undefined.
     cdef States states = states_of(&logs.room)
     cdef Look look = look_for(LOG_SOFTMAX, logs, NULL)
@@ -641,31 +644,31 @@ cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t 
     total.high = total.low = size.high = size.low = 0
     scoring.totals[index] = NAN
     if scoring.summary == ENTROPY and problem.n <= block_length(problem.bits):
-        if add_entropies_in_one(problem, sight.row, &total):
+        if add_entropies_in_one(problem, &sight.row, &total):
             scoring.totals[index] = total.high + total.low
         return
-    if not know_shares(problem, sight.row, sight.job, &logs, &shares):
+    if not know_shares(problem, &sight.row, sight.job, &logs, &shares):
         return
     if scoring.summary == ENTROPY:
-        add_entropies(problem, sight.row, &logs, &shares, &total)
+        add_entropies(problem, &sight.row, &logs, &shares, &total)
         scoring.totals[index] = total.high + total.low
         return
     row = row_at(other, index)
-    if not know_shares(other, row, helpers.other if helpers != NULL else NULL, &other_logs, &other_shares):
+    if not know_shares(other, &row, helpers.other if helpers != NULL else NULL, &other_logs, &other_shares):
         return
     level.scale = problem.scale
     plus(logs.peak[0], -other_logs.peak[0], &level.peaks, &level.peaks_low)
     if problem.bits == 32:    # in double the products with `scale` are rounded, so the peaks must be
         level.peaks_low += logs.peak[TILE] - other_logs.peak[TILE]
     level.sums = (logs.first[0] - other_logs.first[0]) + (logs.second[0] - other_logs.second[0])
-    add_divergences(problem, other, sight.row, row, &shares, NULL, &level, &total, &size)
+    add_divergences(problem, other, &sight.row, &row, &shares, NULL, &level, &total, &size)
     if fabs(total.high) < 0.25 * size.high:    # they cancel
         total.high = total.low = 0
-        add_divergences(problem, other, sight.row, row, &shares, &other_shares, &level, &total, &size)
+        add_divergences(problem, other, &sight.row, &row, &shares, &other_shares, &level, &total, &size)
     scoring.totals[index] = total.high + total.low
 
 
-cdef bint add_entropies_in_one(const Problem *problem, Row row, Pair *total) noexcept nogil:
+cdef bint add_entropies_in_one(const Problem *problem, const Row *row, Pair *total) noexcept nogil:
     # Of a row in one block.  False if it is special.
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Buffers buffers
@@ -681,7 +684,7 @@ cdef bint add_entropies_in_one(const Problem *problem, Row row, Pair *total) noe
     return True
 
 
-cdef void add_entropies(const Problem *problem, Row row, const Known *logs, const Known *shares,
+cdef void add_entropies(const Problem *problem, const Row *row, const Known *logs, const Known *shares,
                         Pair *total) noexcept nogil:
     cdef Buffers buffers
     cdef Terms terms
@@ -698,8 +701,9 @@ cdef void add_entropies(const Problem *problem, Row row, const Known *logs, cons
         start += length
 
 
-cdef void add_divergences(const Problem *problem, const Problem *other, Row row, Row other_row, const Known *shares,
-                          const Known *other_shares, const Level *level, Pair *total, Pair *size) noexcept nogil:
+cdef void add_divergences(const Problem *problem, const Problem *other, const Row *row, const Row *other_row,
+                          const Known *shares, const Known *other_shares, const Level *level, Pair *total,
+                          Pair *size) noexcept nogil:
     # With `other_shares` term by term without cancellation.
     cdef Buffers buffers
     cdef Buffers others
@@ -736,17 +740,19 @@ cdef void write_gradients(const Problem *problem, const Scoring *scoring, Py_ssi
     cdef const Problem *written = scoring.written
     cdef Problem columns
     cdef Group group
+    cdef Row column
     cdef Job job
     cdef Py_ssize_t index, k = 0, wide
     cdef bint done = False
     find_group(written, first, end - first, &group)
     if helpers != NULL:
-        map_over(written, group.first, 1, SOFTMAX, helpers.written, scoring.out)
+        map_over(written, &group.first, 1, SOFTMAX, helpers.written, scoring.out)
     elif group.step_out == 1 and are_columns(written, &group, &columns):
         wide = map_width(&columns)
         while k < group.count:
             index = wide if group.count - k >= 2 * wide else group.count - k
-            map_over(&columns, column_at(&columns, group.first, k), index, SOFTMAX, NULL, scoring.out)
+            column = column_at(&columns, &group.first, k)
+            map_over(&columns, &column, index, SOFTMAX, NULL, scoring.out)
             k += index
         if scoring.other == NULL and scoring.beta == 0:
             scale_columns_of(scoring, &group, first)
@@ -829,7 +835,7 @@ cdef void write_gradient(const Scoring *scoring, Py_ssize_t place, Py_ssize_t in
     while start < problem.n and not done:
         count = min(length, problem.n - start)
         if other != NULL:
-            row_terms(other, row, start, count, &buffers, &terms)
+            row_terms(other, &row, start, count, &buffers, &terms)
             target = terms.a
         if problem.bits == 64:
             finish_gradient(<double *> out + start * step, step, <const double *> target, weight_at(scoring, start),
