@@ -454,16 +454,20 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
 
 
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, Form form, bint far,
-                           Kept *kept, vec *high, vec *low) noexcept nogil:
-    # One vector of short columns.
+                           Kept *kept, Py_ssize_t ahead, vec *high, vec *low) noexcept nogil:
+    # One vector of short columns; asks memory for the one `ahead` of it.
     cdef vec h, l
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
     cdef Terms columns = terms[0]
     cdef Py_ssize_t row = 0
+    cdef int s
     high[0] = low[0] = splat(0)
     while row < n:
         if n - row >= TREE:
+            if ahead > 0:
+                for s in range(TREE):
+                    prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
             eight_parts(&columns, row, 1, j, 0, base, TREE, form, far, False, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 4:
             eight_parts(&columns, row, 1, j, 0, base, 4, form, far, False, kept, row * TILE + j, TILE, &h, &l)
@@ -672,9 +676,18 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
     cdef vec y[TREE]    # apart, as in `prepare`
     cdef vec y_lost[TREE]
     cdef vec high = most[0], low = beside[0]    # in registers
+    cdef vec chains[4]    # for a maximum has to wait for the last one
     cdef Py_ssize_t row = first
     cdef bint fine = not (coarse or are_exact(terms))
     cdef int s, count
+    if plain and row + 4 <= end:
+        for s in range(4):
+            chains[s] = high
+        while row + 4 <= end:
+            for s in range(4):
+                chains[s] = at_least(chains[s], load(<const real *> terms.a + (row + s) * terms.a_step + j))
+            row += 4
+        high = at_least(at_least(chains[0], chains[1]), at_least(chains[2], chains[3]))
     while plain and row < end:
         high = at_least(high, load(<const real *> terms.a + row * terms.a_step + j))
         row += 1
@@ -782,14 +795,14 @@ cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint 
 
 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
-                          Kept *kept) noexcept nogil:
+                          Py_ssize_t ahead, Kept *kept) noexcept nogil:
     cdef vec high, low, total
     if base.far:
-        sum_short(terms, n, j, base, RAW, True, kept, &high, &low)
+        sum_short(terms, n, j, base, RAW, True, kept, ahead, &high, &low)
     elif plain:
-        sum_short(terms, n, j, base, PLAIN, False, kept, &high, &low)
+        sum_short(terms, n, j, base, PLAIN, False, kept, ahead, &high, &low)
     else:
-        sum_short(terms, n, j, base, RAW, False, kept, &high, &low)
+        sum_short(terms, n, j, base, RAW, False, kept, ahead, &high, &low)
     total = high + low
     store(kept.total, total)
     store(kept.rest, (high - total) + low)
@@ -798,7 +811,7 @@ cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
 cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           const States *states) noexcept nogil:
     cdef Kept kept
-    short_of_vector(terms, n, j, plain, base, &kept)
+    short_of_vector(terms, n, j, plain, base, 0, &kept)
     to_doubles(load(kept.total), states.high + j)
     to_doubles(load(kept.rest), states.low + j)
     to_doubles(base.power, states.shift + j)
@@ -969,7 +982,7 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(largest_near()))
     base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
-    sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, &high, &low)
+    sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, &high, &low)
     log_of_rest(&base, high, low, whole)
     return usual & (high + low < splat(<real> INFINITY))
 
@@ -1680,12 +1693,12 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef bint plain = is_plain(terms)
     cdef vec one, rest, least, t, zero = splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t ahead = 0 if terms.a_step == TILE else width * max(1, 16 // n)
     for v in range(vectors):
         j = column_of(v, LANES, width)
-        ask_for_next(terms, n, j, width, out, out_step)
         peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
         base = base_of(whole.peak, whole.peak_low, False, True)
-        short_of_vector(terms, n, j, plain, &base, &kept)
+        short_of_vector(terms, n, j, plain, &base, ahead, &kept)
         if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
             return False
         whole_share(load(kept.total), load(kept.rest), &base, &whole)
@@ -1698,6 +1711,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         least = least_kept(one)
         for row in range(n):
             t = load(kept.t + row * TILE + j)
+            prefetch(out + row * out_step + j + ahead)
             store(out + row * out_step + j, scale_back() * product(
                 from_least(least, t, t), load(kept.q + row * TILE + j), one, rest))
     return True
