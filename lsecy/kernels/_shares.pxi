@@ -853,7 +853,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
         elif short and map == LOG_SOFTMAX:
-            logs_of_short(terms, n, j, is_plain(terms), &whole)
+            logs_of_short(terms, n, j, is_plain(terms), 0, &whole)
             to_doubles(whole.first, states.high + j)
             to_doubles(whole.second, states.low + j)
         elif short:
@@ -909,16 +909,24 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
 
 # --- log_softmax of short columns: the peak, and the rest
 
-cdef inline void one_more(vec x, real *rest, vec *peak, vec *second) noexcept nogil:
-    store(rest, at_most(x, peak[0]))
-    second[0] = at_least(second[0], at_most(x, peak[0]))
-    peak[0] = at_least(peak[0], x)
+cdef inline void one_or_two_more(const vec *x, int count, real *rest, vec *peak, vec *second) noexcept nogil:
+    # The peak has to wait for the last one: so two at a time.  at_most and at_least answer their first operand where
+    # one is NaN, which therefore ends in the peak or in the rest.
+    cdef vec high = x[0], low, less
+    if count > 1:
+        high = at_least(x[0], x[1])
+        low = at_most(x[1], x[0])
+        store(rest + LANES, low)
+    less = at_most(high, peak[0])
+    store(rest, less)
+    second[0] = at_least(second[0], at_least(less, low) if count > 1 else less)
+    peak[0] = at_least(peak[0], high)
 
 
-cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, real *rest, vec *peak,
-                              vec *second) noexcept nogil:
-    # The largest of each column, and the n - 1 others, in an order of their own.  Of what at_most and at_least
-    # answer, one is NaN if either operand is.
+cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, real *rest,
+                              vec *peak, vec *second) noexcept nogil:
+    # The largest of each column, and the n - 1 others, in an order of their own.
+    cdef vec pair[2]    # apart, as in `prepare`
     cdef vec x[TREE]
     cdef vec lost[TREE]
     cdef Py_ssize_t row = 1
@@ -926,15 +934,27 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     second[0] = splat(<real> -INFINITY)
     if plain:
         peak[0] = load(<const real *> terms.a + j)
-        for row in range(1, n):
-            one_more(load(<const real *> terms.a + row * terms.a_step + j), rest + (row - 1) * LANES, peak, second)
+        while row < n:
+            count = 2 if row + 2 <= n else 1
+            for s in range(count):
+                pair[s] = load(<const real *> terms.a + (row + s) * terms.a_step + j)
+            if count == 2:
+                one_or_two_more(pair, 2, rest + (row - 1) * LANES, peak, second)
+            else:
+                one_or_two_more(pair, 1, rest + (row - 1) * LANES, peak, second)
+            if ahead > 0:
+                for s in range(count):
+                    prefetch(<const real *> terms.a + (row + s - 1) * terms.a_step + j + ahead)
+            row += count
+        if ahead > 0:
+            prefetch(<const real *> terms.a + (n - 1) * terms.a_step + j + ahead)
         return
     peak[0] = exponent(terms, 0, j, RAW, lost)
     while row < n:
         count = <int> min(n - row, TREE)
         some_exponents(terms, row, 1, j, 0, count, RAW, x, lost)
-        for s in range(count):
-            one_more(x[s], rest + (row + s - 1) * LANES, peak, second)
+        for s in range(0, count, 2):
+            one_or_two_more(x + s, count - s, rest + (row + s - 1) * LANES, peak, second)
         row += count
 
 
@@ -969,7 +989,8 @@ cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) 
         whole.second = joined(seconds[0], seconds[HALVES - 1])
 
 
-cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
+cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead,
+                              Whole *whole) noexcept nogil:
     # What a peak's share lacks of 1 is known to all its digits.  Not for lanes whose peak is far, or so alone
     # that its rest could be subnormal.
     cdef real rest[SHORT_ROW * LANES_BOUND]
@@ -977,7 +998,7 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     cdef vec second, high, low
     cdef Base base
     cdef ivec usual
-    one_and_rest(terms, n, j, plain, rest, &whole.peak, &second)
+    one_and_rest(terms, n, j, plain, ahead, rest, &whole.peak, &second)
     whole.peak_low = splat(0)
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(largest_near()))
@@ -987,15 +1008,16 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     return usual & (high + low < splat(<real> INFINITY))
 
 
-cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Whole *whole) noexcept nogil:
-    # `first` and `second` of a vector of short columns.
+cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead,
+                        Whole *whole) noexcept nogil:
+    # `first` and `second` of a vector of short columns; asks memory for the one `ahead` of it.
     cdef double memory[5 * TILE]
     cdef States states = states_in(memory, TILE)
     cdef Base base
     cdef Whole other
     cdef ivec usual = splat(0) > splat(0)
     if are_exact(terms) and n > 1:
-        usual = logs_by_rest(terms, n, j, plain, whole)
+        usual = logs_by_rest(terms, n, j, plain, ahead, whole)
         if all_set(usual):
             return
     peak_of_vector(terms, n, j, plain, False, &other.peak, &other.peak_low)
@@ -1416,6 +1438,7 @@ cdef struct Panel:
     Whole wholes[TILE]
     Less less[TILE]
     vec scaled[TILE]    # `first` of the terms that come with their powers
+    Py_ssize_t ahead    # as in `distance`, where nothing else asks for the result's memory; else 0
 
 
 cdef inline void answers(vec *x, vec *lost, int count, const Base *base, const Whole *whole, vec first,
@@ -1456,6 +1479,8 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
         some_exponents(&own, row, 1, j, 0, group, HERE if form == RAW and not far else form, x, lost)
         answers(x, lost, group, &base, &whole, first, &less, map, form, far)
         for s in range(group):
+            if panel.ahead > 0:
+                prefetch(out + (row + s) * out_step + j + panel.ahead)
             store(out + (row + s) * out_step + j, x[s])
         row += group
     while row < end:
@@ -1536,6 +1561,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         whole_from(peak + j, first + j, second + j, power + j, &panel.bases[v], &panel.wholes[v])
+    panel.ahead = 0
     answer_panel(terms, n, width, map, &panel, <real *> out, out_step)
 
 
@@ -1669,17 +1695,11 @@ cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
     return states
 
 
-cdef inline void ask_for_next(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Py_ssize_t width, const real *out,
-                              Py_ssize_t out_step) noexcept nogil:
-    # Of few rows for vector j of a panel that follows: each row lies in a place of its own, where nothing else asks.
-    # Memory answers as late as a panel of 16 rows takes.  Behind a tile, whose step is TILE, nothing follows.
-    cdef Py_ssize_t row
-    if terms.a_step == TILE:
-        return
-    j += width * max(1, 16 // n)
-    for row in range(n):
-        prefetch(<const real *> terms.a + row * terms.a_step + j)
-        prefetch(out + row * out_step + j)
+cdef inline Py_ssize_t distance(const Terms *terms, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+    # How far ahead memory is asked for columns of few rows, each of which lies in a place of its own, where nothing else
+    # asks: memory answers as late as a panel of 16 rows takes.  It is asked row by row, between what is computed, for a
+    # core waits for no more than some 16 answers at a time.  Behind a tile, whose step is TILE, nothing follows.
+    return 0 if terms.a_step == TILE else width * max(1, 16 // n)
 
 
 cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
@@ -1693,7 +1713,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef bint plain = is_plain(terms)
     cdef vec one, rest, least, t, zero = splat(0)
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
-    cdef Py_ssize_t ahead = 0 if terms.a_step == TILE else width * max(1, 16 // n)
+    cdef Py_ssize_t ahead = distance(terms, n, width)
     for v in range(vectors):
         j = column_of(v, LANES, width)
         peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
@@ -1750,14 +1770,14 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         for v in range(vectors):
             panel.bases[v] = base_of(most[v], beside[v], False, False)
         sum_of_panel(terms, n, width, plain, panel.bases, &states)
+    panel.ahead = distance(terms, n, width) if short else 0
     for v in range(vectors):
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
         base = &panel.bases[v]
         whole.power = zero
         if short:
-            ask_for_next(terms, n, j, width, out, out_step)
-            logs_of_short(terms, n, j, plain, whole)
+            logs_of_short(terms, n, j, plain, panel.ahead, whole)
             if not all_set((whole.peak - whole.peak == zero) & (whole.first - whole.first == zero)):
                 return False
             continue
