@@ -1874,9 +1874,12 @@ cdef void map_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
 cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     cdef const Problem *problem = job.problem
     cdef Group group
+    cdef bint short = is_short(problem.n, problem.bits)
+    # The terms of more of the longest short rows, kept in two parts beside their exponents, leave the L1 cache.
+    cdef Py_ssize_t most = TILE // 2 if short and problem.n * (problem.bits // 8) >= 256 else TILE
     while first < end:
-        find_group(problem, first, min(TILE, end - first), &group)
-        if is_short(problem.n, problem.bits):
+        find_group(problem, first, min(most, end - first), &group)
+        if short:
             map_group(problem, &group, job.map, job.out)
         else:
             map_long_rows(problem, &group, job.map, job.out)

@@ -1545,6 +1545,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
     cdef Whole whole
     cdef Prepared room
     cdef Terms own
+    cdef real high, low, least
     cdef Py_ssize_t v, j
     if width == 0:
         whole.peak = splat(<real> peak[0])
@@ -1554,6 +1555,9 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.power = splat(<real> power[0])
         base = base_of(whole.peak, whole.peak_low, False, False)
         own = prepared(terms, n, &room)
+        if map == LOG_SOFTMAX:    # for `write_logs`, which saves more than this costs
+            peak_of_row(&own, n, True, &high, &low, &least)
+            base.least = splat(least)
         answer_row(&own, n, map, &base, &whole, <real *> out)
         if terms.bypass:
             end_stream()
