@@ -21,7 +21,7 @@ from lsecy.kernels.table cimport (
     Terms, is_plain, is_short, plain_terms, terms_from)
 
 cdef extern from "_atomic.h" nogil:
-    Py_ssize_t lsecy_take(Py_ssize_t *counter)
+    Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)
 
 
 cdef extern from "kernels/cpu.h" nogil:
@@ -34,7 +34,7 @@ cdef enum:
     FEW = 4                # the same for maps, which gain by having a row in one core's cache
     MAP_CACHE = 262144     # bytes of a panel that is looked at three times
     BYPASS = 33554432      # bytes of a map's result that go past the caches: a last level seldom has room for more
-    ITEM_WORK = 16384      # elements of short rows that one thread takes at a time
+    ITEM_WORK = 16384      # elements that one thread takes at a time, unless there are few or an item is larger
     MOST_LANES = 16        # of any kernel
 
 cdef const Kernels *kernels_32
@@ -68,7 +68,9 @@ cdef inline Py_ssize_t block_length(int bits) noexcept nogil:
 cdef inline Py_ssize_t task_length(Py_ssize_t n, int bits) noexcept nogil:
     cdef Py_ssize_t block = block_length(bits)
     cdef Py_ssize_t blocks = (n + block - 1) // block
-    return block * ((blocks + MOST_TASKS - 1) // MOST_TASKS)
+    # Joining the states of a task takes one thread 10 ns, folding a block takes all of them 500 ns: tasks are of up to
+    # four blocks, as long as there are some 64.
+    return block * max((blocks + MOST_TASKS - 1) // MOST_TASKS, min(4, blocks // 64))
 
 
 cdef inline Care first_care(Py_ssize_t n, int bits) noexcept nogil:
@@ -1477,24 +1479,30 @@ cdef void do_item(const Job *job, Py_ssize_t item, bint *near) noexcept nogil:
         reduce_rows(problem, item * job.each, min(problem.rows, (item + 1) * job.each), job.out, job.sign, near)
 
 
-cdef void do_share(const Job *job, Share *shares, int threads, int me) noexcept nogil:
-    # First a thread's own items, which the same thread had in the last call and so are in its cache;
+cdef void do_share(const Job *job, Share *shares, int threads, Py_ssize_t some, int me) noexcept nogil:
+    # `some` items at a time: first a thread's own, which the same thread had in the last call and so are in its cache;
     # then those of threads that are late, for another process may hold their core.
-    cdef Py_ssize_t item
+    cdef Py_ssize_t first, item
     cdef int k
     cdef Share *share
     cdef bint near = False
     for k in range(threads):
         share = &shares[(me + k) % threads]
         while True:
-            item = lsecy_take(&share.next)
-            if item >= share.end:
+            first = lsecy_take(&share.next, some)
+            if first >= share.end:
                 break
-            do_item(job, item, &near)
+            for item in range(first, min(first + some, share.end)):
+                do_item(job, item, &near)
 
 
-cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
+cdef void do_job(const Job *job, Py_ssize_t count, Py_ssize_t work) noexcept nogil:
+    # `count` items, of `work` elements in all.
     cdef Share shares[MOST_THREADS]
+    cdef int threads = min(plan(work, count), MOST_THREADS)
+    # Taking an item waits for all that was computed before, which costs 200 cycles: so some at a time, but fewer than
+    # would keep a thread that is late busy for long.
+    cdef Py_ssize_t some = max(1, min(count // (4 * threads), ITEM_WORK * count // max(1, work)))
     cdef Py_ssize_t item, arrived = 0
     cdef double began
     cdef int me
@@ -1503,14 +1511,13 @@ cdef void do_job(const Job *job, Py_ssize_t count, int threads) noexcept nogil:
         for item in range(count):
             do_item(job, item, &near)
         return
-    threads = min(threads, MOST_THREADS)
     for me in range(threads):
         shares[me].next = count * me // threads
         shares[me].end = count * (me + 1) // threads
     began = seconds()
     with parallel(num_threads=threads):
-        do_share(job, shares, threads, threadid())
-        lsecy_take(&arrived)
+        do_share(job, shares, threads, some, threadid())
+        lsecy_take(&arrived, 1)
         if threadid() == 0:
             await_team(&arrived, began)
 
@@ -1536,7 +1543,7 @@ cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, 
         job.kind = ROWS
         job.each = rows_of_item(problem.n)
         items = (problem.rows + job.each - 1) // job.each
-    do_job(&job, items, plan(work, items))
+    do_job(&job, items, work)
     return 0
 
 
@@ -1593,7 +1600,7 @@ cdef void look_tasks(Job *job, const States *states) noexcept nogil:
     # All tasks of one row or panel, joined in order.
     cdef Py_ssize_t length = task_length(job.problem.n, job.problem.bits), task, k
     cdef Py_ssize_t count = (job.problem.n + length - 1) // length
-    do_job(job, count, plan(job.problem.n * job.width, count))
+    do_job(job, count, job.problem.n * job.width)
     if job.look.phase == WRITE:
         return
     for k in range(job.width):

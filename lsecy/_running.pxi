@@ -730,7 +730,7 @@ cdef int share_scans(const Problem *problem, bint exclusive, double initial, voi
         job.kind = TILES
         job.each = TILE * max(1, SCAN_TASK // (TILE * problem.n))
         items = (problem.rows + job.each - 1) // job.each
-        do_job(&job, items, plan(work, items))
+        do_job(&job, items, work)
         return 0
     job.wide = TILE // 2
     job.panels = max(1, problem.inner // job.wide)
@@ -750,21 +750,21 @@ cdef int share_scans(const Problem *problem, bint exclusive, double initial, voi
         job.look.phase = FOLD
         job.look.care = FAST
         job.tasks = &tasks
-        do_job(&job, items, plan(work, items))
+        do_job(&job, items, work)
         for line in range(lines):
             for k in range(line_width(&job, line)):
                 lacking = lacking or lacks_before(&job, line, k, &start)
         if lacking:
             job.look.care = EXACT
             job.tasks = &exact
-            do_job(&job, items, plan(work, items))
+            do_job(&job, items, work)
             job.tasks = &tasks
         for line in range(lines):
             for k in range(line_width(&job, line)):
                 care = lacking and lacks_before(&job, line, k, &start)
                 sums_before(&job, line, k, &start, &exact if care else &tasks)
     job.kind = SCANS
-    do_job(&job, items, plan(work, items))
+    do_job(&job, items, work)
     free(memory)
     return 0
 

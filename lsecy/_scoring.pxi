@@ -60,7 +60,7 @@ cdef int score_out(const Problem *problem, const Scoring *scoring, Py_ssize_t wo
     if problem.kept.count and problem.kept.a[problem.kept.count - 1] == problem.bits // 8:
         job.each = max(job.each, <Py_ssize_t> TILE)    # rows that are columns: side by side
     items = (problem.rows + job.each - 1) // job.each
-    do_job(&job, items, plan(work, items))
+    do_job(&job, items, work)
     return 0
 
 
