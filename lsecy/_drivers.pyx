@@ -33,6 +33,7 @@ cdef enum:
     MOST_ALONE = 64        # fewer rows or panels than this share out their tasks instead
     FEW = 4                # the same for maps, which gain by having a row in one core's cache
     MAP_CACHE = 262144     # bytes of a panel that is looked at three times
+    MOST_MAP_CACHE = 524288    # the same, where it is no wider than two cache lines
     BYPASS = 33554432      # bytes of a map's result that go past the caches: a last level seldom has room for more
     ITEM_WORK = 16384      # elements that one thread takes at a time, unless there are few or an item is larger
     MOST_LANES = 16        # of any kernel
@@ -71,6 +72,11 @@ cdef inline Py_ssize_t task_length(Py_ssize_t n, int bits) noexcept nogil:
     # Joining the states of a task takes one thread 10 ns, folding a block takes all of them 500 ns: tasks are of up to
     # four blocks, as long as there are some 64.
     return block * max((blocks + MOST_TASKS - 1) // MOST_TASKS, min(4, blocks // 64))
+
+
+cdef inline bint keeps_much(const Problem *problem) noexcept nogil:
+    # The terms of a TILE of the longest short rows, kept in two parts beside their exponents, leave the L1 cache.
+    return is_short(problem.n, problem.bits) and problem.n * (problem.bits // 8) >= 256
 
 
 cdef inline Care first_care(Py_ssize_t n, int bits) noexcept nogil:
@@ -1206,15 +1212,39 @@ cdef inline Row column_at(const Problem *problem, const Row *row, Py_ssize_t k) 
     return column
 
 
+cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
+    # Columns of a panel of a map: what it reads three times should stay in L2, and what it keeps of short columns in L1.
+    # Memory comes in pairs of cache lines, and has pages: the wider the better, up to a TILE.
+    cdef Py_ssize_t size = problem.bits // 8, least = 64 // size
+    cdef Py_ssize_t fitting = max(MAP_CACHE // (problem.n * size), min(2 * least, MOST_MAP_CACHE // (problem.n * size)))
+    if fitting >= TILE and not keeps_much(problem):
+        return TILE
+    return max(least, min(TILE // 2, fitting // least * least))
+
+
+cdef inline Py_ssize_t map_panels(Py_ssize_t inner, Py_ssize_t wide) noexcept nogil:
+    return max(1, inner // wide) if wide < TILE else (inner + TILE - 1) // TILE
+
+
+cdef inline Py_ssize_t next_width(Py_ssize_t left, Py_ssize_t wide, int bits) noexcept nogil:
+    # Columns of the next panel of a map, of as many that are left: none may be narrower than a vector, nor is a column
+    # written twice.  So the last takes the rest in, or the one before leaves it enough.
+    cdef Py_ssize_t least = 64 // (bits // 8)
+    if left <= TILE and left < 2 * wide:
+        return left
+    return wide - least if left - wide < least else wide
+
+
 cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) noexcept nogil:
-    # Panels of `wide` columns; the last of a line of a reduction steps back so that none is narrower
-    # than it can be, of a map it takes what is left in: its columns must not be written twice.
+    # Panels of `wide` columns; the last of a line of a reduction steps back so that none is narrower than it can be.
     cdef const Problem *problem = job.problem
-    cdef Py_ssize_t column = panel % job.panels * job.wide
+    cdef Py_ssize_t column = panel % job.panels * job.wide, least = 64 // (problem.bits // 8)
     cdef Row line = row_at(problem, panel // job.panels)
     width[0] = min(job.wide, problem.inner)
-    if job.maps and panel % job.panels == job.panels - 1:
-        width[0] = problem.inner - column
+    if job.maps:
+        if column > 0 and problem.inner - column < least:
+            column -= least
+        width[0] = next_width(problem.inner - column, job.wide, problem.bits)
     return column_at(problem, &line, min(column, problem.inner - width[0]))
 
 
@@ -1533,7 +1563,7 @@ cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, 
     job.out = out
     job.sign = sign
     job.wide = map_width(problem) if maps else TILE
-    job.panels = max(1, problem.inner // job.wide) if maps else (problem.inner + TILE - 1) // TILE
+    job.panels = map_panels(problem.inner, job.wide) if maps else (problem.inner + TILE - 1) // TILE
     items = problem.rows // problem.inner * job.panels
     if tasks > 1 and items < (MOST_ALONE if not maps else FEW):
         return share_long(&job, items, tasks)
@@ -1560,14 +1590,6 @@ cdef inline States task_states(double *memory, Py_ssize_t count) noexcept nogil:
     states.rest = memory + 3 * count
     states.size = memory + 4 * count
     return states
-
-
-cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
-    # Columns of a panel of a map: what it reads three times should stay in L2.  At most half a TILE,
-    # so that a last panel, which takes the rest in, is no wider than a TILE.
-    cdef Py_ssize_t size = problem.bits // 8, least = 64 // size
-    cdef Py_ssize_t fitting = MAP_CACHE // (problem.n * size) // least * least
-    return max(least, min(TILE // 2, fitting))
 
 
 cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil:
@@ -1882,8 +1904,7 @@ cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexce
     cdef const Problem *problem = job.problem
     cdef Group group
     cdef bint short = is_short(problem.n, problem.bits)
-    # The terms of more of the longest short rows, kept in two parts beside their exponents, leave the L1 cache.
-    cdef Py_ssize_t most = TILE // 2 if short and problem.n * (problem.bits // 8) >= 256 else TILE
+    cdef Py_ssize_t most = TILE // 2 if keeps_much(problem) else TILE
     while first < end:
         find_group(problem, first, min(most, end - first), &group)
         if short:

@@ -750,7 +750,7 @@ cdef void write_gradients(const Problem *problem, const Scoring *scoring, Py_ssi
     elif group.step_out == 1 and are_columns(written, &group, &columns):
         wide = map_width(&columns)
         while k < group.count:
-            index = wide if group.count - k >= 2 * wide else group.count - k
+            index = next_width(group.count - k, wide, columns.bits)
             column = column_at(&columns, &group.first, k)
             map_over(&columns, &column, index, SOFTMAX, NULL, scoring.out)
             k += index
