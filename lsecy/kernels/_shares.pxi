@@ -1709,24 +1709,31 @@ cdef inline Py_ssize_t distance(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
 cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
                             Py_ssize_t out_step) noexcept nogil:
     # softmax of short columns: each exponential is computed once.
+    # Step by step for all vectors, for from a vector's exponents to its answers is a chain of some 250 cycles.
     cdef Kept kept
     cdef vec first[TILE]
     cdef vec second[TILE]
     cdef Whole whole
-    cdef Base base
+    cdef Base bases[TILE]
     cdef bint plain = is_plain(terms)
-    cdef vec one, rest, least, t, zero = splat(0)
+    cdef vec most, beside, one, rest, least, t, zero = splat(0)
+    cdef ivec fine = zero == zero
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t ahead = distance(terms, n, width)
     for v in range(vectors):
-        j = column_of(v, LANES, width)
-        peak_of_vector(terms, n, j, plain, True, &whole.peak, &whole.peak_low)
-        base = base_of(whole.peak, whole.peak_low, False, True)
-        short_of_vector(terms, n, j, plain, &base, ahead, &kept)
-        if not all_set((whole.peak - whole.peak == zero) & (load(kept.total) < splat(<real> INFINITY))):
-            return False
-        whole_share(load(kept.total), load(kept.rest), &base, &whole)
-        first[v] = counted_from(&base, &whole) * scale_of_products()
+        peak_of_vector(terms, n, column_of(v, LANES, width), plain, True, &most, &beside)
+        bases[v] = base_of(most, beside, False, True)
+        fine = fine & (most - most == zero)
+    for v in range(vectors):
+        short_of_vector(terms, n, column_of(v, LANES, width), plain, &bases[v], ahead, &kept)
+        first[v] = load(kept.total)
+        second[v] = load(kept.rest)
+        fine = fine & (first[v] < splat(<real> INFINITY))
+    if not all_set(fine):
+        return False
+    for v in range(vectors):
+        whole_share(first[v], second[v], &bases[v], &whole)
+        first[v] = counted_from(&bases[v], &whole) * scale_of_products()
         second[v] = whole.second
     for v in range(vectors):
         j = column_of(v, LANES, width)
