@@ -822,6 +822,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     cdef Base base
     cdef Base bases[TILE]
     cdef Whole whole
+    cdef Whole wholes[TILE]
     cdef vec most, beside
     cdef Prepared room
     cdef Terms own
@@ -844,6 +845,8 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
             states.high[0] = lane(whole.first, 0)
             states.low[0] = lane(whole.second, 0)
         return
+    if short and not apart and map == LOG_SOFTMAX:
+        logs_of_short(terms, n, width, is_plain(terms), 0, wholes)
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         most = from_doubles(peak + j)
@@ -853,9 +856,8 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         if apart:
             sum_apart(terms, n, j, False, most, beside, states)
         elif short and map == LOG_SOFTMAX:
-            logs_of_short(terms, n, j, is_plain(terms), 0, &whole)
-            to_doubles(whole.first, states.high + j)
-            to_doubles(whole.second, states.low + j)
+            to_doubles(wholes[v].first, states.high + j)
+            to_doubles(wholes[v].second, states.low + j)
         elif short:
             states_of_short(terms, n, j, is_plain(terms), &base, states)
     if not apart and not short:
@@ -958,7 +960,7 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
         row += count
 
 
-cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) noexcept nogil:
+cdef inline void log_of_rest(vec power, vec high, vec low, Whole *whole) noexcept nogil:
     # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z, y, scale, total, error, nothing = splat(0)
@@ -967,7 +969,7 @@ cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) 
     cdef dvec sum, more
     cdef int which
     table_power(splat(0) - whole.peak, splat(0), True, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
-    scale = rounded_at(splat(1), k, splat(0) - base.power)
+    scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
     low = low * t
     low = ((y + low) * q + low) - vresidual(y, high, t)
@@ -989,13 +991,13 @@ cdef inline void log_of_rest(const Base *base, vec high, vec low, Whole *whole) 
         whole.second = joined(seconds[0], seconds[HALVES - 1])
 
 
-cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead,
-                              Whole *whole) noexcept nogil:
-    # What a peak's share lacks of 1 is known to all its digits.  Not for lanes whose peak is far, or so alone
-    # that its rest could be subnormal.
+cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, vec *power,
+                             vec *high, vec *low, Whole *whole) noexcept nogil:
+    # (high + low) 2^power, with which what a peak's share lacks of 1 is known to all its digits.  Not for lanes whose
+    # peak is far, or so alone that its rest could be subnormal.
     cdef real rest[SHORT_ROW * LANES_BOUND]
     cdef Terms others = plain_terms(rest, LANES)
-    cdef vec second, high, low
+    cdef vec second
     cdef Base base
     cdef ivec usual
     one_and_rest(terms, n, j, plain, ahead, rest, &whole.peak, &second)
@@ -1003,23 +1005,18 @@ cdef inline ivec logs_by_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(largest_near()))
     base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
-    sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, &high, &low)
-    log_of_rest(&base, high, low, whole)
-    return usual & (high + low < splat(<real> INFINITY))
+    power[0] = base.power
+    sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, high, low)
+    return usual & (high[0] + low[0] < splat(<real> INFINITY))
 
 
-cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead,
-                        Whole *whole) noexcept nogil:
-    # `first` and `second` of a vector of short columns; asks memory for the one `ahead` of it.
+cdef void logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, ivec usual,
+                         Whole *whole) noexcept nogil:
+    # For the lanes that are not usual.
     cdef double memory[5 * TILE]
     cdef States states = states_in(memory, TILE)
     cdef Base base
     cdef Whole other
-    cdef ivec usual = splat(0) > splat(0)
-    if are_exact(terms) and n > 1:
-        usual = logs_by_rest(terms, n, j, plain, ahead, whole)
-        if all_set(usual):
-            return
     peak_of_vector(terms, n, j, plain, False, &other.peak, &other.peak_low)
     other.power = splat(0)
     base = base_of(other.peak, other.peak_low, True, False)
@@ -1031,6 +1028,27 @@ cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pla
     whole.peak_low = other.peak_low
     whole.first = pick(usual, whole.first, other.first)
     whole.second = pick(usual, whole.second, other.second)
+
+
+cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, Py_ssize_t ahead,
+                        Whole *wholes) noexcept nogil:
+    # `first` and `second` of short columns; asks memory for what lies `ahead`.  Step by step, as in shares_of_columns.
+    cdef vec power[TILE]
+    cdef vec high[TILE]
+    cdef vec low[TILE]
+    cdef ivec usual[TILE]
+    cdef bint by_rest = are_exact(terms) and n > 1
+    cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
+    for v in range(vectors):
+        usual[v] = splat(0) > splat(0)
+        if by_rest:
+            usual[v] = sum_of_rest(terms, n, column_of(v, LANES, width), plain, ahead, power + v, high + v, low + v,
+                                   wholes + v)
+    for v in range(vectors):
+        if by_rest:
+            log_of_rest(power[v], high[v], low[v], wholes + v)
+        if not all_set(usual[v]):
+            logs_of_vector(terms, n, column_of(v, LANES, width), plain, usual[v], wholes + v)
 
 
 # --- the sum's part in the answers
@@ -1782,13 +1800,14 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
             panel.bases[v] = base_of(most[v], beside[v], False, False)
         sum_of_panel(terms, n, width, plain, panel.bases, &states)
     panel.ahead = distance(terms, n, width) if short else 0
+    if short:
+        logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
     for v in range(vectors):
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
         base = &panel.bases[v]
         whole.power = zero
         if short:
-            logs_of_short(terms, n, j, plain, panel.ahead, whole)
             if not all_set((whole.peak - whole.peak == zero) & (whole.first - whole.first == zero)):
                 return False
             continue
