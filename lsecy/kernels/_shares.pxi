@@ -1717,13 +1717,6 @@ cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
     return states
 
 
-cdef inline Py_ssize_t distance(const Terms *terms, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    # How far ahead memory is asked for columns of few rows, each of which lies in a place of its own, where nothing else
-    # asks: memory answers as late as a panel of 16 rows takes.  It is asked row by row, between what is computed, for a
-    # core waits for no more than some 16 answers at a time.  Behind a tile, whose step is TILE, nothing follows.
-    return 0 if terms.a_step == TILE else width * max(1, 16 // n)
-
-
 cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
                             Py_ssize_t out_step) noexcept nogil:
     # softmax of short columns: each exponential is computed once.
@@ -1737,7 +1730,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef vec most, beside, one, rest, least, t, zero = splat(0)
     cdef ivec fine = zero == zero
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
-    cdef Py_ssize_t ahead = distance(terms, n, width)
+    cdef Py_ssize_t ahead = distance(terms.a_step, n, width)
     for v in range(vectors):
         peak_of_vector(terms, n, column_of(v, LANES, width), plain, True, &most, &beside)
         bases[v] = base_of(most, beside, False, True)
@@ -1799,7 +1792,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         for v in range(vectors):
             panel.bases[v] = base_of(most[v], beside[v], False, False)
         sum_of_panel(terms, n, width, plain, panel.bases, &states)
-    panel.ahead = distance(terms, n, width) if short else 0
+    panel.ahead = distance(terms.a_step, n, width) if short else 0
     if short:
         logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
     for v in range(vectors):

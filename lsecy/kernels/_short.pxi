@@ -417,7 +417,8 @@ cdef inline ivec may_stay(vec answer) noexcept nogil:
 
 
 cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint far, vec shift, vec grid,
-                           vec *high, vec *low) noexcept nogil:
+                           Py_ssize_t ahead, vec *high, vec *low) noexcept nogil:
+    # Asks memory for the vector `ahead` of this one, as in `distance`.
     cdef vec highs[4]
     cdef vec lows[4]
     cdef vec x[GROUP_BOUND]
@@ -431,6 +432,8 @@ cdef inline void first_sum(const real *a, Py_ssize_t a_step, Py_ssize_t n, bint 
         group = PAIRED if row + PAIRED <= n else 1
         for s in range(group):
             x[s] = load(a + (row + s) * a_step)
+            if ahead > 0:
+                prefetch(a + (row + s) * a_step + ahead)
             if far:
                 x[s] = x[s] - shift
         if group == PAIRED:
@@ -451,10 +454,10 @@ cdef inline void first_sums(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
     # All sums first, then all logarithms, as in short_panel.
     cdef vec highs[TILE]
     cdef vec lows[TILE]
-    cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES, ahead = distance(a_step, n, width)
     for v in range(vectors):
         first_sum(a + column_of(v, LANES, width), a_step, n, far, shifts[v],
-                  first_grid(peaks[v] - shifts[v] if far else peaks[v]), highs + v, lows + v)
+                  first_grid(peaks[v] - shifts[v] if far else peaks[v]), ahead, highs + v, lows + v)
     v = 0
     while v < vectors:
         if v + ALONGSIDE <= vectors:
@@ -551,7 +554,7 @@ cdef inline void dense_rows(const real *a, Py_ssize_t n, Py_ssize_t m, Py_ssize_
             for i in range(1, n):
                 peaks[v] = at_least(x[i], peaks[v])
             beyond = with_far(beyond, peaks[v])
-            first_sum(<const real *> x, LANES, n, False, splat(0), first_grid(peaks[v]), highs + v, lows + v)
+            first_sum(<const real *> x, LANES, n, False, splat(0), first_grid(peaks[v]), 0, highs + v, lows + v)
         first_answers(highs, lows, peaks, peaks, False, ALONGSIDE, answers)
         for v in range(ALONGSIDE):
             store(value + first + v * LANES, answers[v])
