@@ -247,7 +247,7 @@ cdef struct Look:
     void *out
 
 
-# What the threads of one call do: item k of a job is a panel, some rows, or a task of one row or panel.
+# What the threads of one call do: item k of a job is some panels, some rows, or a task of one row or panel.
 cdef enum Kind:
     PANELS
     ROWS
@@ -263,8 +263,9 @@ cdef struct Job:
     Map map
     void *out
     void *sign
-    Py_ssize_t panels    # in a line of columns
-    Py_ssize_t wide      # columns of a panel
+    Py_ssize_t panels    # items in a line of columns
+    Py_ssize_t wide      # PANELS: columns of an item, and of the panels that it is done in
+    Py_ssize_t narrow
     Py_ssize_t each      # ROWS: rows of an item
     Row row              # TASKS: whose tasks, how wide, what to do, and where their states go
     Py_ssize_t width
@@ -1222,35 +1223,34 @@ cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
     return max(least, min(TILE // 2, fitting // least * least))
 
 
-cdef inline Py_ssize_t map_panels(Py_ssize_t inner, Py_ssize_t wide) noexcept nogil:
-    return max(1, inner // wide) if wide < TILE else (inner + TILE - 1) // TILE
+# A line of columns is cut into panels of `wide` columns.  None is narrower than a vector, nor is a column in two of them:
+# so the last takes the rest in, or the one before leaves it enough.
+
+cdef inline Py_ssize_t panels_of(Py_ssize_t inner, Py_ssize_t wide) noexcept nogil:
+    return max(1, inner // wide) if wide < TILE else (inner + wide - 1) // wide
 
 
 cdef inline Py_ssize_t next_width(Py_ssize_t left, Py_ssize_t wide, int bits) noexcept nogil:
-    # Columns of the next panel of a map, of as many that are left: none may be narrower than a vector, nor is a column
-    # written twice.  So the last takes the rest in, or the one before leaves it enough.
+    # Columns of the next panel, of as many that are left.
     cdef Py_ssize_t least = 64 // (bits // 8)
-    if left <= TILE and left < 2 * wide:
+    if left <= wide or (wide < TILE and left < 2 * wide):
         return left
     return wide - least if left - wide < least else wide
 
 
 cdef inline Row panel_at(const Job *job, Py_ssize_t panel, Py_ssize_t *width) noexcept nogil:
-    # Panels of `wide` columns; the last of a line of a reduction steps back so that none is narrower than it can be.
     cdef const Problem *problem = job.problem
     cdef Py_ssize_t column = panel % job.panels * job.wide, least = 64 // (problem.bits // 8)
     cdef Row line = row_at(problem, panel // job.panels)
-    width[0] = min(job.wide, problem.inner)
-    if job.maps:
-        if column > 0 and problem.inner - column < least:
-            column -= least
-        width[0] = next_width(problem.inner - column, job.wide, problem.bits)
-    return column_at(problem, &line, min(column, problem.inner - width[0]))
+    if column > 0 and problem.inner - column < least:
+        column -= least
+    width[0] = next_width(problem.inner - column, job.wide, problem.bits)
+    return column_at(problem, &line, column)
 
 
-cdef inline Py_ssize_t columns_before(const Job *job, Py_ssize_t panel, Py_ssize_t width) noexcept nogil:
-    # How many columns of a panel are also in the one before, because it stepped back.
-    return max(0, panel % job.panels * job.wide - (job.problem.inner - width))
+cdef inline void to_next_panel(const Problem *problem, Py_ssize_t width, Row *row, Py_ssize_t *left) noexcept nogil:
+    row[0] = column_at(problem, row, width)
+    left[0] -= width
 
 
 cdef bint finish_columns(const Problem *problem, const Row *row, Py_ssize_t width, Care care, const States *states,
@@ -1309,37 +1309,42 @@ cdef void reduce_short_panel(const Problem *problem, const Row *row, Py_ssize_t 
         finish_columns(problem, row, width, SHORT, &states, value, NULL, out, sign)
 
 
-cdef void reduce_panel(const Job *job, Py_ssize_t panel, bint *near) noexcept nogil:
+cdef void reduce_panel(const Problem *problem, const Row *row, Py_ssize_t width, void *out, void *sign,
+                       bint *near) noexcept nogil:
     # `near` as in reduce_rows.
-    cdef const Problem *problem = job.problem
-    cdef void *out = job.out
-    cdef void *sign = job.sign
     cdef Room room
     cdef States states = states_of(&room)
     cdef Care care = care_of(problem)
-    cdef Py_ssize_t width
-    cdef Row row = panel_at(job, panel, &width)
     cdef Terms terms
     cdef double tile[SHORT_ROW * TILE]
     if care == SHORT and problem.bare:
-        panel_terms(problem, &row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
+        panel_terms(problem, row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
         if problem.mask.data != NULL:
             kernels_of(problem.bits).drop(&terms, problem.n, width, -INFINITY, tile, TILE)
             terms = plain_terms(tile, TILE)
         reduce_short_columns(problem, &terms, width, row.out, problem.inner_out, out, sign)
         return
     if care == SHORT:
-        reduce_short_panel(problem, &row, width, out, sign)
+        reduce_short_panel(problem, row, width, out, sign)
         return
     if near[0] and may_lie_near(problem, care):
-        near[0] = reduce_near_columns(problem, &row, width, &states, out, sign)
+        near[0] = reduce_near_columns(problem, row, width, &states, out, sign)
         if near[0]:
             return
-    fold_over(problem, &row, width, care, NULL, &states)
+    fold_over(problem, row, width, care, NULL, &states)
     if problem.held != NULL:
-        hold_columns(problem, &row, width, columns_before(job, panel, width), &states, NULL)
+        hold_columns(problem, row, width, &states, NULL)
     else:
-        near[0] = finish_columns(problem, &row, width, care, &states, NULL, NULL, out, sign)
+        near[0] = finish_columns(problem, row, width, care, &states, NULL, NULL, out, sign)
+
+
+cdef void reduce_panels(const Job *job, Py_ssize_t item, bint *near) noexcept nogil:
+    cdef Py_ssize_t left, width
+    cdef Row row = panel_at(job, item, &left)
+    while left > 0:
+        width = next_width(left, job.narrow, job.problem.bits)
+        reduce_panel(job.problem, &row, width, job.out, job.sign, near)
+        to_next_panel(job.problem, width, &row, &left)
 
 
 # --- states that are held ---------------------------------------------------------------------------------
@@ -1394,22 +1399,22 @@ cdef void hold_rows(const Problem *problem, const Group *group, const States *st
             merge(&held, STATE, &exact, k)
 
 
-cdef void hold_columns(const Problem *problem, const Row *row, Py_ssize_t width, Py_ssize_t first, const States *states,
+cdef void hold_columns(const Problem *problem, const Row *row, Py_ssize_t width, const States *states,
                        Job *job) noexcept nogil:
-    # Of a panel the columns from `first` on; `job` as in finish_columns.
+    # `job` as in finish_columns.
     cdef Room room
     cdef States exact = states_of(&room), held
     cdef bint lacking[TILE]
     cdef bint any = False
     cdef Py_ssize_t k
-    for k in range(first, width):
+    for k in range(width):
         held = pair_at(problem.held + HELD * (row.out + k * problem.inner_out))
         lacking[k] = joins_first(&held, states, k, is_short(problem.n, problem.bits))
         any = any or lacking[k]
     if not any:
         return
     fold_over(problem, row, width, EXACT, job, &exact)
-    for k in range(first, width):
+    for k in range(width):
         if lacking[k]:
             held = pair_at(problem.held + HELD * (row.out + k * problem.inner_out))
             merge(&held, STATE, &exact, k)
@@ -1498,9 +1503,9 @@ cdef void do_item(const Job *job, Py_ssize_t item, bint *near) noexcept nogil:
     elif job.kind == TILES:
         scan_short_rows(job, item * job.each, min(problem.rows, (item + 1) * job.each))
     elif job.kind == PANELS and job.maps:
-        map_panel(job, item)
+        map_panels(job, item)
     elif job.kind == PANELS:
-        reduce_panel(job, item, near)
+        reduce_panels(job, item, near)
     elif job.scoring != NULL:
         score_rows(problem, job.scoring, item * job.each, min(problem.rows, (item + 1) * job.each), NULL)
     elif job.maps:
@@ -1562,8 +1567,9 @@ cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, 
     job.scoring = NULL
     job.out = out
     job.sign = sign
-    job.wide = map_width(problem) if maps else TILE
-    job.panels = map_panels(problem.inner, job.wide) if maps else (problem.inner + TILE - 1) // TILE
+    job.narrow = map_width(problem) if maps else TILE
+    job.wide = job.narrow * max(1, ITEM_WORK // 2 // (job.narrow * problem.n))
+    job.panels = panels_of(problem.inner, job.wide)
     items = problem.rows // problem.inner * job.panels
     if tasks > 1 and items < (MOST_ALONE if not maps else FEW):
         return share_long(&job, items, tasks)
@@ -1611,7 +1617,7 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
             continue
         fold_over(problem, &job.row, job.width, FAST, job, &states)
         if problem.held != NULL:
-            hold_columns(problem, &job.row, job.width, columns_before(job, item, job.width), &states, job)
+            hold_columns(problem, &job.row, job.width, &states, job)
         else:
             finish_columns(problem, &job.row, job.width, FAST, &states, NULL, job, job.out, job.sign)
     free(memory)
@@ -1894,10 +1900,13 @@ cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, 
     return True
 
 
-cdef void map_panel(const Job *job, Py_ssize_t panel) noexcept nogil:
-    cdef Py_ssize_t width
-    cdef Row row = panel_at(job, panel, &width)
-    map_over(job.problem, &row, width, job.map, NULL, job.out)
+cdef void map_panels(const Job *job, Py_ssize_t item) noexcept nogil:
+    cdef Py_ssize_t left, width
+    cdef Row row = panel_at(job, item, &left)
+    while left > 0:
+        width = next_width(left, job.narrow, job.problem.bits)
+        map_over(job.problem, &row, width, job.map, NULL, job.out)
+        to_next_panel(job.problem, width, &row, &left)
 
 
 cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:

@@ -733,7 +733,7 @@ cdef int share_scans(const Problem *problem, bint exclusive, double initial, voi
         do_job(&job, items, work)
         return 0
     job.wide = TILE // 2
-    job.panels = map_panels(problem.inner, job.wide)
+    job.panels = panels_of(problem.inner, job.wide)
     job.each_line = scan_tasks(problem.n)
     job.slot = 1 if problem.inner == 1 else TILE
     lines = problem.rows // problem.inner * job.panels
