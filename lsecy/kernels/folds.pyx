@@ -699,8 +699,11 @@ cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t 
         if not general:    # one register for all addresses
             row.a = <const real *> terms.a + i
             j = 0
-        for k in range(TREE):    # the stripe that comes 4 KB later, a cache line each
-            prefetch(<const char *> row.a + j * sizeof(real) + 4096 + k * 64)
+        # The stripes that come 2 and 8 KB later, a cache line each: main memory answers after 4 KB's worth of sums, and
+        # the first cache waits for 16 lines at most.
+        for k in range(TREE):
+            prefetch(<const char *> row.a + j * sizeof(real) + 2048 + k * 64)
+            prefetch_far(<const char *> row.a + j * sizeof(real) + 8192 + k * 64)
         if not add_stripe(&row, j, shift, TREE, TREE, general, close, high, low, size):
             break
         i += stripe

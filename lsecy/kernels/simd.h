@@ -835,8 +835,10 @@ INLINE vec rounded_from(vec least, vec x, vec t, vec k, vec power) {
 
 #if defined(__GNUC__)
 #define prefetch(p) __builtin_prefetch(p)
+#define prefetch_far(p) __builtin_prefetch(p, 0, 2) /* into the second cache, which has more answers under way */
 #else
 #define prefetch(p) ((void)(p))
+#define prefetch_far(p) ((void)(p))
 #endif
 
 /* The elements of two neighbouring vectors from a's count < LANES on: where one instruction does it. */

@@ -101,6 +101,7 @@ cdef extern from "simd.h" nogil:
     vec inverse_near(vec x, vec *place, vec *exponent)
     vec lookup_32(const float *table, vec z)
     void prefetch(const void *p)
+    void prefetch_far(const void *p)
     vec shifted(vec a, vec b, Py_ssize_t count)
     ivec row_places(Py_ssize_t n, Py_ssize_t m)
     vec permuted(vec x, ivec places)
