@@ -355,8 +355,16 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     while i < n:
         j = i
         if n - i < stripe:
-            pad_terms(terms, i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY, &tail)
-            row = tail.terms
+            if form >= RAW:
+                pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
+                row = tail.terms
+            else:    # field by field, for a copy of what was just written waits until that is in the cache
+                pad(<const real *> terms.a + i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY,
+                    tail.a)
+                row.a = tail.a
+            if form == PAIRS:
+                pad(<const real *> terms.lost + i, n - i, stripe, 0, tail.b)
+                row.lost = tail.b
             j = 0
         elif form == PLAIN:    # one register for all addresses
             row.a = <const real *> terms.a + i
@@ -1684,8 +1692,87 @@ cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const B
         write_products(terms, n, kept, whole, first, False, out)
 
 
-cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
-                         Py_ssize_t out_step) noexcept nogil:
+cdef inline Py_ssize_t rows_together(Py_ssize_t n) noexcept nogil:
+    # As many as stay in the L1 cache.
+    return min(LANES, 2 * BLOCK_DOUBLES * 4 // <Py_ssize_t> sizeof(real) // n)
+
+
+cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
+    cdef States here
+    here.shift = states.shift + place
+    here.high = states.high + place
+    here.low = states.low + place
+    here.rest = states.rest + place
+    here.size = states.size + place
+    return here
+
+
+cdef bint logs_of_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, real *out, Py_ssize_t out_step) noexcept nogil:
+    # log_softmax of up to LANES plain rows, step by step as in shares_of_columns, the logarithms of their sums side by
+    # side.  False, and nothing is written, where any row is special or far.
+    cdef double memory[5 * LANES_BOUND]
+    cdef double memory_apart[5 * LANES_BOUND]
+    cdef States states = states_in(memory, LANES_BOUND)
+    cdef States apart = states_in(memory_apart, LANES_BOUND)
+    cdef States here
+    cdef Peak peaks[LANES_BOUND]
+    cdef Base bases[LANES_BOUND]
+    cdef real highs[LANES_BOUND]
+    cdef real powers[LANES_BOUND]
+    cdef real firsts[LANES_BOUND]
+    cdef real seconds[LANES_BOUND]
+    cdef Base base
+    cdef Whole whole
+    cdef Terms row
+    cdef bint fine = True
+    cdef Py_ssize_t k
+    for k in range(LANES):    # lanes without a row
+        highs[k] = powers[k] = 0
+        states.high[k] = apart.high[k] = 1
+        states.low[k] = apart.low[k] = 0
+    for k in range(count):
+        row = terms_from(terms, k, sizeof(real))
+        find_peak(&row, n, LOG_SOFTMAX, &peaks[k])
+        highs[k] = peaks[k].high
+        fine = fine and fabs(peaks[k].high) < largest_near()
+    if not fine:
+        return False
+    for k in range(count):
+        row = terms_from(terms, k, sizeof(real))
+        here = from_place(&states, k)
+        bases[k] = base_of(splat(highs[k]), splat(0), False, False)
+        bases[k].least = splat(peaks[k].least)
+        powers[k] = lane(bases[k].power, 0)
+        sum_near(&row, n, &bases[k], NULL, &here)
+    for k in range(count):
+        fine = fine and fabs(states.high[k]) < INFINITY
+    if not fine:
+        return False
+    whole.peak = load(highs)
+    whole.peak_low = whole.power = splat(0)
+    base = bases[0]
+    base.power = load(powers)
+    if settle_logs(&states, 0, False, False, False, &base, &whole):
+        store(firsts, whole.first)
+        for k in range(count):
+            if firsts[k] < dominated(False):
+                row = terms_from(terms, k, sizeof(real))
+                here = from_place(&apart, k)
+                sum_apart(&row, n, 0, True, splat(highs[k]), splat(0), &here)
+        settle_logs(&apart, 0, False, False, True, &base, &whole)
+    store(firsts, whole.first)
+    store(seconds, whole.second)
+    for k in range(count):
+        row = terms_from(terms, k, sizeof(real))
+        whole.peak = splat(highs[k])
+        whole.first = splat(firsts[k])
+        whole.second = splat(seconds[k])
+        write_logs(&row, n, &bases[k], &whole, out + k * out_step)
+    return True
+
+
+cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *target,
+                                Py_ssize_t out_step) noexcept nogil:
     cdef Prepared rooms[2]
     cdef Terms rows[2]
     cdef Peak peaks[2]
@@ -1698,12 +1785,30 @@ cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map
             next_row = terms_from(terms, row + 1, sizeof(real))
             rows[(row + 1) & 1] = prepared(&next_row, n, &rooms[(row + 1) & 1])
         if not row_in_one(&rows[row & 1], n, map, &peaks[row & 1], &rows[(row + 1) & 1] if row + 1 < count else NULL,
-                          &peaks[(row + 1) & 1], <real *> target + row * out_step):
-            count = row
+                          &peaks[(row + 1) & 1], target + row * out_step):
+            return row
+    return count
+
+
+cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
+                         Py_ssize_t out_step) noexcept nogil:
+    cdef Py_ssize_t together = rows_together(n), row = 0, some, done
+    cdef real *out = <real *> target
+    cdef Terms rest
+    if map == SOFTMAX or not is_plain(terms) or together < 2:
+        together = count
+    while row < count:
+        some = min(together, count - row)
+        rest = terms_from(terms, row, sizeof(real))
+        done = some
+        if together == count or some < 2 or not logs_of_rows(&rest, n, some, out + row * out_step, out_step):
+            done = rows_one_by_one(&rest, n, some, map, out + row * out_step, out_step)
+        row += done
+        if done < some:
             break
     if terms.bypass:
         end_stream()
-    return count
+    return row
 
 
 cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:

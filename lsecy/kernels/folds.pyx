@@ -713,6 +713,7 @@ cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t 
 cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, bint general, dvec *high, dvec *low,
                            dvec *size) noexcept nogil:
     cdef Tail tail
+    cdef Terms rest = plain_terms(NULL, 0)
     cdef vec c = splat(shift)
     cdef Py_ssize_t i = 0
     cdef int v, count
@@ -728,15 +729,19 @@ cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, bint ge
     count = in_tree(n, i, WIDTH)
     if not general:    # to one of few counts that the compiler knows; double's terms take twice as long
         count = TREE // 4 if count <= TREE // 4 and REAL_BITS == 64 else TREE // 2 if count <= TREE // 2 else TREE
-    pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
     if general:
+        pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
         add_stripe(&tail.terms, 0, c, 0, count, True, False, high, low, size)
-    elif count == TREE // 4 and REAL_BITS == 64:
-        add_stripe(&tail.terms, 0, c, TREE // 4, TREE // 4, False, False, high, low, size)
+        return
+    # Field by field, for a copy of what was just written waits until that is in the cache.
+    pad(<const real *> terms.a + i, n - i, count * WIDTH, <real> -INFINITY, tail.a)
+    rest.a = tail.a
+    if count == TREE // 4 and REAL_BITS == 64:
+        add_stripe(&rest, 0, c, TREE // 4, TREE // 4, False, False, high, low, size)
     elif count < TREE:
-        add_stripe(&tail.terms, 0, c, TREE // 2, TREE // 2, False, False, high, low, size)
+        add_stripe(&rest, 0, c, TREE // 2, TREE // 2, False, False, high, low, size)
     else:
-        add_stripe(&tail.terms, 0, c, TREE, TREE, False, False, high, low, size)
+        add_stripe(&rest, 0, c, TREE, TREE, False, False, high, low, size)
 
 
 cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States *states,
