@@ -347,8 +347,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef const Base *base = &own
     cdef Terms row = terms[0]
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
-    # What comes 4 KB later, or a block or row, in which a peak is looked for next.
-    cdef const char *later = <const char *> terms.a + max(<Py_ssize_t> 4096, n * <Py_ssize_t> sizeof(real))
+    # What comes 4 KB later, or a block, or the rows in which peaks are looked for next.
+    cdef const char *later = <const char *> terms.a + max(4096, max(n, terms.ahead) * <Py_ssize_t> sizeof(real))
     cdef int v
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = dsplat(0)
@@ -362,6 +362,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
                 pad(<const real *> terms.a + i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY,
                     tail.a)
                 row.a = tail.a
+                for k in range((n - i + WIDTH - 1) // WIDTH):
+                    prefetch(later + k * 64)
             if form == PAIRS:
                 pad(<const real *> terms.lost + i, n - i, stripe, 0, tail.b)
                 row.lost = tail.b
@@ -1644,7 +1646,8 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
-        write_kept(terms, n, &kept, &base, &whole, roomy, out)
+        whole.first = counted_from(&base, &whole)
+        write_kept(terms, n, &kept, &whole, roomy, out)
     else:
         answer_row(terms, n, map, &base, &whole, out)
     return True
@@ -1681,20 +1684,20 @@ cdef inline void write_products(const Terms *terms, Py_ssize_t n, const Kept *ke
         store_some(out + i, kept_product(kept, i, n, whole, first, least, roomy), n - i)
 
 
-cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Base *base, const Whole *whole,
-                     bint roomy, real *out) noexcept nogil:
-    # The products of one_share, all times a power of two, which changes no digit; a subnormal answer is rounded when
-    # that is taken back.
-    cdef vec first = counted_from(base, whole)
+cdef void write_kept(const Terms *terms, Py_ssize_t n, const Kept *kept, const Whole *whole, bint roomy,
+                     real *out) noexcept nogil:
+    # The products of one_share, with `first` as counted_from has it.  Those of `roomy` terms are all times a power of
+    # two, which changes no digit; a subnormal answer is rounded when that is taken back.
     if roomy:
-        write_products(terms, n, kept, whole, first * scale_of_products(), True, out)
+        write_products(terms, n, kept, whole, whole.first * scale_of_products(), True, out)
     else:
-        write_products(terms, n, kept, whole, first, False, out)
+        write_products(terms, n, kept, whole, whole.first, False, out)
 
 
-cdef inline Py_ssize_t rows_together(Py_ssize_t n) noexcept nogil:
-    # As many as stay in the L1 cache.
-    return min(LANES, 2 * BLOCK_DOUBLES * 4 // <Py_ssize_t> sizeof(real) // n)
+cdef inline Py_ssize_t rows_together(Py_ssize_t n, Map map) noexcept nogil:
+    # As many as stay in the L1 cache, with their terms if these are kept.
+    cdef Py_ssize_t most = BLOCK_DOUBLES * 4 // <Py_ssize_t> sizeof(real) // n
+    return min(LANES, 8 if map == SOFTMAX else most) if most >= 8 else 1
 
 
 cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
@@ -1707,16 +1710,30 @@ cdef inline States from_place(const States *states, Py_ssize_t place) noexcept n
     return here
 
 
-cdef bint logs_of_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, real *out, Py_ssize_t out_step) noexcept nogil:
-    # log_softmax of up to LANES plain rows, step by step as in shares_of_columns, the logarithms of their sums side by
-    # side.  False, and nothing is written, where any row is special or far.
+cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
+    # Of both arrays what lies behind `place`.
+    return <Kept *> (kept.t + place)
+
+
+cdef inline Base near_base(const Peak *peak, bint roomy) noexcept nogil:
+    cdef Base base = base_of(splat(peak.high), splat(0), False, roomy)
+    base.least = splat(peak.least)
+    return base
+
+
+cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
+                           Py_ssize_t out_step) noexcept nogil:
+    # row_in_one of up to LANES plain rows, step by step as in shares_of_columns; what the sums give to the answers is
+    # worked out side by side.  False, and nothing is written, where any row is special or far.
     cdef double memory[5 * LANES_BOUND]
     cdef double memory_apart[5 * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
     cdef States apart = states_in(memory_apart, LANES_BOUND)
     cdef States here
+    cdef Kept kept
+    cdef Kept *own = NULL
     cdef Peak peaks[LANES_BOUND]
-    cdef Base bases[LANES_BOUND]
+    cdef bint roomy[LANES_BOUND]
     cdef real highs[LANES_BOUND]
     cdef real powers[LANES_BOUND]
     cdef real firsts[LANES_BOUND]
@@ -1725,34 +1742,41 @@ cdef bint logs_of_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, real 
     cdef Whole whole
     cdef Terms row
     cdef bint fine = True
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, step = (n + LANES - 1) // LANES * LANES
     for k in range(LANES):    # lanes without a row
         highs[k] = powers[k] = 0
         states.high[k] = apart.high[k] = 1
         states.low[k] = apart.low[k] = 0
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
-        find_peak(&row, n, LOG_SOFTMAX, &peaks[k])
+        find_peak(&row, n, map, &peaks[k])
         highs[k] = peaks[k].high
-        fine = fine and fabs(peaks[k].high) < largest_near()
+        fine = fine and fabs(highs[k]) < largest_near()
     if not fine:
         return False
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
         here = from_place(&states, k)
-        bases[k] = base_of(splat(highs[k]), splat(0), False, False)
-        bases[k].least = splat(peaks[k].least)
-        powers[k] = lane(bases[k].power, 0)
-        sum_near(&row, n, &bases[k], NULL, &here)
+        base = near_base(&peaks[k], False)
+        roomy[k] = map == SOFTMAX and needs_room(&base)
+        if roomy[k]:
+            base = near_base(&peaks[k], True)
+        powers[k] = lane(base.power, 0)
+        row.ahead = count * terms.a_step
+        if map == SOFTMAX:
+            own = kept_from(&kept, k * step)
+        sum_near(&row, n, &base, own, &here)
     for k in range(count):
         fine = fine and fabs(states.high[k]) < INFINITY
     if not fine:
         return False
     whole.peak = load(highs)
     whole.peak_low = whole.power = splat(0)
-    base = bases[0]
     base.power = load(powers)
-    if settle_logs(&states, 0, False, False, False, &base, &whole):
+    if map == SOFTMAX:
+        settle_shares(&states, 0, False, &base, &whole)
+        whole.first = counted_from(&base, &whole)
+    elif settle_logs(&states, 0, False, False, False, &base, &whole):
         store(firsts, whole.first)
         for k in range(count):
             if firsts[k] < dominated(False):
@@ -1764,10 +1788,14 @@ cdef bint logs_of_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, real 
     store(seconds, whole.second)
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
-        whole.peak = splat(highs[k])
         whole.first = splat(firsts[k])
         whole.second = splat(seconds[k])
-        write_logs(&row, n, &bases[k], &whole, out + k * out_step)
+        if map == SOFTMAX:
+            write_kept(&row, n, kept_from(&kept, k * step), &whole, roomy[k], out + k * out_step)
+        else:
+            whole.peak = splat(highs[k])
+            base.least = splat(peaks[k].least)
+            write_logs(&row, n, &base, &whole, out + k * out_step)
     return True
 
 
@@ -1792,16 +1820,21 @@ cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t cou
 
 cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
                          Py_ssize_t out_step) noexcept nogil:
-    cdef Py_ssize_t together = rows_together(n), row = 0, some, done
+    cdef Py_ssize_t together = rows_together(n, map), row = 0, some, done
     cdef real *out = <real *> target
+    cdef bint usual
     cdef Terms rest
-    if map == SOFTMAX or not is_plain(terms) or together < 2:
+    if not is_plain(terms) or together < 2:
         together = count
     while row < count:
-        some = min(together, count - row)
+        some = done = min(together, count - row)
         rest = terms_from(terms, row, sizeof(real))
-        done = some
-        if together == count or some < 2 or not logs_of_rows(&rest, n, some, out + row * out_step, out_step):
+        usual = False
+        if together < count and some > 1 and map == SOFTMAX:
+            usual = some_rows(&rest, n, some, SOFTMAX, out + row * out_step, out_step)
+        elif together < count and some > 1:
+            usual = some_rows(&rest, n, some, LOG_SOFTMAX, out + row * out_step, out_step)
+        if not usual:
             done = rows_one_by_one(&rest, n, some, map, out + row * out_step, out_step)
         row += done
         if done < some:

@@ -47,6 +47,7 @@ cdef struct Terms:
     double scale
     const void *lost         # what rounding took from exponents that stand in a by now, with steps as theirs; or NULL
     bint bypass              # of a row of a map: the answers go past the caches, which have no room for all of them
+    Py_ssize_t ahead         # of a row of a map: how far behind it lies what is looked at next, in elements, or 0
 
 cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     cdef Terms terms
@@ -58,6 +59,7 @@ cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     terms.b_inner = terms.kept_inner = 1
     terms.scale = 1
     terms.bypass = False
+    terms.ahead = 0
     return terms
 
 cdef inline bint is_plain(const Terms *terms) noexcept nogil:
