@@ -678,6 +678,17 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     target_low[0] = largest(beside)
 
 
+# What `peak_of_row` finds.
+cdef struct Peak:
+    real high
+    real low
+    real least
+
+
+cdef void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
+    peak_of_row(terms, n, map == SOFTMAX, &peak.high, &peak.low, &peak.least)
+
+
 cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
                      vec *most, vec *beside) noexcept nogil:
     cdef vec x[TREE]
@@ -745,7 +756,7 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
                double *target_low) noexcept nogil:
     cdef real high[LANES_BOUND]
     cdef real low[LANES_BOUND]
-    cdef real least
+    cdef Peak found
     cdef vec most[TILE]
     cdef vec beside[TILE]
     cdef bint plain = is_plain(terms)
@@ -754,9 +765,9 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
     cdef Py_ssize_t j, v, k
     if width == 0:
         own = prepared(terms, n, &room)
-        peak_of_row(&own, n, map == SOFTMAX, high, low, &least)
-        target[0] = high[0]
-        target_low[0] = low[0]
+        find_peak(&own, n, map, &found)
+        target[0] = found.high
+        target_low[0] = found.low
         return
     peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
     for v in range((width + LANES - 1) // LANES):
@@ -783,6 +794,11 @@ cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Ke
         sum_one(terms, n, base, NULL, PAIRS, False, False, True, kept, states)
     else:
         sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
+
+
+cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+                       const States *states) noexcept nogil:
+    sum_near(terms, n, base, kept, states)
 
 
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
@@ -896,16 +912,16 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef double peaks[TILE]
     cdef double lows[TILE]
     cdef double powers[TILE]
-    cdef real high, low, least
+    cdef Peak found
     cdef vec nothing = splat(<real> -INFINITY)
     cdef Py_ssize_t v, j
     if width == 0:
         own = prepared(terms, n, &room)
-        peak_of_row(&own, n, map == SOFTMAX, &high, &low, &least)
-        bases[0] = base_of(splat(high if high > -INFINITY else 0), splat(low), False, False)
-        bases[0].least = splat(least)
+        find_peak(&own, n, map, &found)
+        bases[0] = base_of(splat(found.high if found.high > -INFINITY else 0), splat(found.low), False, False)
+        bases[0].least = splat(found.least)
         sum_of_row(&own, n, &bases[0], states)
-        keep_peak(states, 0, high, low, lane(bases[0].power, 0))
+        keep_peak(states, 0, found.high, found.low, lane(bases[0].power, 0))
         return
     peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
     for v in range((width + LANES - 1) // LANES):
@@ -1102,8 +1118,8 @@ cdef inline dvec doubles(const double *p, bint alone) noexcept nogil:
     return dsplat(p[0]) if alone else dload(p)
 
 
-cdef inline bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint short, bint apart,
-                             const Base *base, Whole *whole) noexcept nogil:
+cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint short, bint apart, const Base *base,
+                      Whole *whole) noexcept nogil:
     # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
@@ -1573,7 +1589,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
     cdef Whole whole
     cdef Prepared room
     cdef Terms own
-    cdef real high, low, least
+    cdef Peak found
     cdef Py_ssize_t v, j
     if width == 0:
         whole.peak = splat(<real> peak[0])
@@ -1584,8 +1600,8 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         base = base_of(whole.peak, whole.peak_low, False, False)
         own = prepared(terms, n, &room)
         if map == LOG_SOFTMAX:    # for `write_logs`, which saves more than this costs
-            peak_of_row(&own, n, True, &high, &low, &least)
-            base.least = splat(least)
+            find_peak(&own, n, SOFTMAX, &found)
+            base.least = splat(found.least)
         answer_row(&own, n, map, &base, &whole, <real *> out)
         if terms.bypass:
             end_stream()
@@ -1598,17 +1614,6 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
 
 
 # --- a whole row or panel in one block
-
-# What `peak_of_row` finds.
-cdef struct Peak:
-    real high
-    real low
-    real least
-
-
-cdef inline void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
-    peak_of_row(terms, n, map == SOFTMAX, &peak.high, &peak.low, &peak.least)
-
 
 cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak, const Terms *following,
                      Peak *next_peak, real *out) noexcept nogil:
@@ -1633,7 +1638,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         if roomy:
             base = base_of(whole.peak, whole.peak_low, False, True)
             base.least = splat(peak.least)
-        sum_near(terms, n, &base, &kept, &states)
+        sum_and_keep(terms, n, &base, &kept, &states)
     else:
         sum_of_row(terms, n, &base, &states)
     if following != NULL:
@@ -1721,6 +1726,18 @@ cdef inline Base near_base(const Peak *peak, bint roomy) noexcept nogil:
     return base
 
 
+cdef void sum_row_of(const Terms *terms, Py_ssize_t k, Py_ssize_t n, Peak peak, bint roomy, Kept *kept,
+                     const States *states) noexcept nogil:
+    # Row k, in whichever way.  Nothing is given by its address that the caller should have in registers.
+    cdef Terms row = terms_from(terms, k, sizeof(real))
+    cdef Base base = near_base(&peak, roomy)
+    cdef States here = from_place(states, k)
+    if kept != NULL:
+        sum_and_keep(&row, n, &base, kept, &here)
+    else:
+        sum_of_row(&row, n, &base, &here)
+
+
 cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
                            Py_ssize_t out_step) noexcept nogil:
     # row_in_one of up to LANES plain rows, step by step as in shares_of_columns; what the sums give to the answers is
@@ -1731,8 +1748,8 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
     cdef States apart = states_in(memory_apart, LANES_BOUND)
     cdef States here
     cdef Kept kept
-    cdef Kept *own = NULL
     cdef Peak peaks[LANES_BOUND]
+    cdef Kept *own = NULL
     cdef bint roomy[LANES_BOUND]
     cdef real highs[LANES_BOUND]
     cdef real powers[LANES_BOUND]
@@ -1749,7 +1766,7 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
         states.low[k] = apart.low[k] = 0
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
-        find_peak(&row, n, map, &peaks[k])
+        peak_of_row(&row, n, map == SOFTMAX, &peaks[k].high, &peaks[k].low, &peaks[k].least)
         highs[k] = peaks[k].high
         fine = fine and fabs(highs[k]) < largest_near()
     if not fine:
@@ -1765,7 +1782,10 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
         row.ahead = count * terms.a_step
         if map == SOFTMAX:
             own = kept_from(&kept, k * step)
-        sum_near(&row, n, &base, own, &here)
+        if is_bounded(&base):    # without a call, which costs a tenth of a row of 100
+            sum_one(&row, n, &base, NULL, PLAIN, False, False, True, own, &here)
+        else:
+            sum_row_of(terms, k, n, peaks[k], roomy[k], own, &states)
     for k in range(count):
         fine = fine and fabs(states.high[k]) < INFINITY
     if not fine:
