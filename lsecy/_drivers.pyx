@@ -1214,7 +1214,7 @@ cdef inline Row column_at(const Problem *problem, const Row *row, Py_ssize_t k) 
 
 
 cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
-    # Columns of a panel of a map: what it reads three times should stay in L2, and what it keeps of short columns in L1.
+    # Columns of a panel of a map: what it reads three times should stay in L2, what it keeps of short columns in L1.
     # Memory comes in pairs of cache lines, and has pages: the wider the better, up to a TILE.
     cdef Py_ssize_t size = problem.bits // 8, least = 64 // size
     cdef Py_ssize_t fitting = max(MAP_CACHE // (problem.n * size), min(2 * least, MOST_MAP_CACHE // (problem.n * size)))
@@ -1223,8 +1223,8 @@ cdef inline Py_ssize_t map_width(const Problem *problem) noexcept nogil:
     return max(least, min(TILE // 2, fitting // least * least))
 
 
-# A line of columns is cut into panels of `wide` columns.  None is narrower than a vector, nor is a column in two of them:
-# so the last takes the rest in, or the one before leaves it enough.
+# A line of columns is cut into panels of `wide` columns.  None is narrower than a vector, nor is a column in two of
+# them: so the last takes the rest in, or the one before leaves it enough.
 
 cdef inline Py_ssize_t panels_of(Py_ssize_t inner, Py_ssize_t wide) noexcept nogil:
     return max(1, inner // wide) if wide < TILE else (inner + wide - 1) // wide

@@ -955,9 +955,9 @@ cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_
 
 
 cdef inline Py_ssize_t distance(Py_ssize_t step, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    # How far ahead memory is asked for columns of few rows, each of which lies in a place of its own, where nothing else
-    # asks: memory answers as late as a panel of 16 rows takes.  It is asked row by row, between what is computed, for a
-    # core waits for no more than some 16 answers at a time.  Behind a tile, whose step is at most TILE, nothing follows.
+    # How far ahead memory is asked for columns of few rows, each of which lies in a place of its own, where nothing
+    # else asks: memory answers as late as a panel of 16 rows takes.  It is asked row by row, between what is computed,
+    # for a core waits for some 16 answers at a time.  Behind a tile, whose step is at most TILE, nothing follows.
     return 0 if step <= TILE else width * max(1, 16 // n)
 
 
