@@ -89,7 +89,9 @@ def test_a_column_has_the_bits_of_a_row(isa, dtype, rng, case):
     assert differing(pairs) == []
 
 
-@pytest.mark.parametrize("inner", [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 129, 1000, 2049])
+@pytest.mark.parametrize(
+    "inner", [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 129, 1000, 2049]
+)
 def test_a_column_has_the_same_bits_beside_any_number_of_columns(isa, dtype, rng, inner):
     pairs = []
     for n in [1, 2, 5, 16, 64, 65, 130, 700]:
