@@ -796,11 +796,6 @@ cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Ke
         sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
 
 
-cdef void sum_and_keep(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
-                       const States *states) noexcept nogil:
-    sum_near(terms, n, base, kept, states)
-
-
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
     if base.far:
         sum_one(terms, n, base, NULL, RAW, True, False, False, NULL, states)
@@ -1638,11 +1633,11 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         if roomy:
             base = base_of(whole.peak, whole.peak_low, False, True)
             base.least = splat(peak.least)
-        sum_and_keep(terms, n, &base, &kept, &states)
+        sum_near(terms, n, &base, &kept, &states)
     else:
         sum_of_row(terms, n, &base, &states)
     if following != NULL:
-        find_peak(following, n, map, next_peak)
+        peak_of_row(following, n, map == SOFTMAX, &next_peak.high, &next_peak.low, &next_peak.least)
     if not fabs(states.high[0]) < INFINITY:
         return False
     if map == SOFTMAX:
@@ -1726,22 +1721,10 @@ cdef inline Base near_base(const Peak *peak, bint roomy) noexcept nogil:
     return base
 
 
-cdef void sum_row_of(const Terms *terms, Py_ssize_t k, Py_ssize_t n, Peak peak, bint roomy, Kept *kept,
-                     const States *states) noexcept nogil:
-    # Row k, in whichever way.  Nothing is given by its address that the caller should have in registers.
-    cdef Terms row = terms_from(terms, k, sizeof(real))
-    cdef Base base = near_base(&peak, roomy)
-    cdef States here = from_place(states, k)
-    if kept != NULL:
-        sum_and_keep(&row, n, &base, kept, &here)
-    else:
-        sum_of_row(&row, n, &base, &here)
-
-
 cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
                            Py_ssize_t out_step) noexcept nogil:
     # row_in_one of up to LANES plain rows, step by step as in shares_of_columns; what the sums give to the answers is
-    # worked out side by side.  False, and nothing is written, where any row is special or far.
+    # worked out side by side.  False, and nothing is written, where any row is special or far, or reaches far down.
     cdef double memory[5 * LANES_BOUND]
     cdef double memory_apart[5 * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
@@ -1782,10 +1765,9 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
         row.ahead = count * terms.a_step
         if map == SOFTMAX:
             own = kept_from(&kept, k * step)
-        if is_bounded(&base):    # without a call, which costs a tenth of a row of 100
-            sum_one(&row, n, &base, NULL, PLAIN, False, False, True, own, &here)
-        else:
-            sum_row_of(terms, k, n, peaks[k], roomy[k], own, &states)
+        if not is_bounded(&base):
+            return False
+        sum_one(&row, n, &base, NULL, PLAIN, False, False, True, own, &here)
     for k in range(count):
         fine = fine and fabs(states.high[k]) < INFINITY
     if not fine:
