@@ -1742,6 +1742,7 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
     cdef Whole whole
     cdef Terms row
     cdef bint fine = True
+    cdef real within = <real> (85.0 if REAL_BITS == 32 else 706.0)    # no exponent below the bottom: `is_bounded`
     cdef Py_ssize_t k, step = (n + LANES - 1) // LANES * LANES
     for k in range(LANES):    # lanes without a row
         highs[k] = powers[k] = 0
@@ -1751,7 +1752,7 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
         row = terms_from(terms, k, sizeof(real))
         peak_of_row(&row, n, map == SOFTMAX, &peaks[k].high, &peaks[k].low, &peaks[k].least)
         highs[k] = peaks[k].high
-        fine = fine and fabs(highs[k]) < largest_near()
+        fine = fine and fabs(highs[k]) < largest_near() and highs[k] - peaks[k].least < within
     if not fine:
         return False
     for k in range(count):
@@ -1765,8 +1766,6 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
         row.ahead = count * terms.a_step
         if map == SOFTMAX:
             own = kept_from(&kept, k * step)
-        if not is_bounded(&base):
-            return False
         sum_one(&row, n, &base, NULL, PLAIN, False, False, True, own, &here)
     for k in range(count):
         fine = fine and fabs(states.high[k]) < INFINITY
@@ -1822,25 +1821,21 @@ cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t cou
 
 cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
                          Py_ssize_t out_step) noexcept nogil:
-    cdef Py_ssize_t together = rows_together(n, map), row = 0, some, done
+    cdef Py_ssize_t together = rows_together(n, map) if is_plain(terms) else 1, row = 0, some
     cdef real *out = <real *> target
-    cdef bint usual
-    cdef Terms rest
-    if not is_plain(terms) or together < 2:
-        together = count
-    while row < count:
-        some = done = min(together, count - row)
-        rest = terms_from(terms, row, sizeof(real))
-        usual = False
-        if together < count and some > 1 and map == SOFTMAX:
+    cdef Terms rest = terms_from(terms, 0, sizeof(real))
+    cdef bint usual = together > 1
+    while usual and row + 1 < count:
+        some = min(together, count - row)
+        if map == SOFTMAX:
             usual = some_rows(&rest, n, some, SOFTMAX, out + row * out_step, out_step)
-        elif together < count and some > 1:
+        else:
             usual = some_rows(&rest, n, some, LOG_SOFTMAX, out + row * out_step, out_step)
-        if not usual:
-            done = rows_one_by_one(&rest, n, some, map, out + row * out_step, out_step)
-        row += done
-        if done < some:
-            break
+        if usual:
+            row += some
+            rest = terms_from(terms, row, sizeof(real))
+    if row < count:
+        row += rows_one_by_one(&rest, n, count - row, map, out + row * out_step, out_step)
     if terms.bypass:
         end_stream()
     return row
