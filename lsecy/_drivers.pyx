@@ -18,7 +18,7 @@ from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
-    Terms, is_plain, is_short, plain_terms, terms_from)
+    Terms, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)
@@ -107,16 +107,6 @@ cdef inline States states_of(Room *room) noexcept nogil:
     states.rest = room.rest
     states.size = room.size
     return states
-
-
-cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
-    cdef States here
-    here.shift = states.shift + place
-    here.high = states.high + place
-    here.low = states.low + place
-    here.rest = states.rest + place
-    here.size = states.size + place
-    return here
 
 
 cdef inline void copy_state(const States *into, Py_ssize_t place, const States *source,
@@ -1588,16 +1578,6 @@ cdef inline Py_ssize_t rows_of_item(Py_ssize_t n) noexcept nogil:
     return rows // TILE * TILE if rows > TILE else rows
 
 
-cdef inline States task_states(double *memory, Py_ssize_t count) noexcept nogil:
-    cdef States states
-    states.shift = memory
-    states.high = memory + count
-    states.low = memory + 2 * count
-    states.rest = memory + 3 * count
-    states.size = memory + 4 * count
-    return states
-
-
 cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil:
     # Few rows or panels, of several tasks each: the tasks are shared out.
     cdef const Problem *problem = job.problem
@@ -1607,7 +1587,7 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     cdef double *memory = <double *> malloc(5 * room_each * sizeof(double))
     if memory == NULL:
         return -1
-    shared = task_states(memory, room_each)
+    shared = states_in(memory, room_each)
     job.kind = TASKS
     job.tasks = &shared
     for item in range(items):

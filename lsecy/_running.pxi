@@ -744,8 +744,8 @@ cdef int share_scans(const Problem *problem, bint exclusive, double initial, voi
         memory = <double *> malloc(10 * count * sizeof(double))
         if memory == NULL:
             return -1
-        tasks = task_states(memory, count)
-        exact = task_states(memory + 5 * count, count)
+        tasks = states_in(memory, count)
+        exact = states_in(memory + 5 * count, count)
         job.kind = FOLDS
         job.look.phase = FOLD
         job.look.care = FAST

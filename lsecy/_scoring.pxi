@@ -87,7 +87,7 @@ cdef int score_long(const Problem *problem, const Scoring *scoring, Py_ssize_t t
     cdef double *memory = <double *> malloc(5 * tasks * sizeof(double))
     if memory == NULL:
         return -1
-    states = task_states(memory, tasks)
+    states = states_in(memory, tasks)
     for k in range(3):
         jobs[k].kind = TASKS
         jobs[k].width = 1

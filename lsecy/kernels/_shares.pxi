@@ -1700,16 +1700,6 @@ cdef inline Py_ssize_t rows_together(Py_ssize_t n, Map map) noexcept nogil:
     return min(LANES, 8 if map == SOFTMAX else most) if most >= 8 else 1
 
 
-cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
-    cdef States here
-    here.shift = states.shift + place
-    here.high = states.high + place
-    here.low = states.low + place
-    here.rest = states.rest + place
-    here.size = states.size + place
-    return here
-
-
 cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     # Of both arrays what lies behind `place`.
     return <Kept *> (kept.t + place)
@@ -1746,7 +1736,7 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
     cdef Py_ssize_t k, step = (n + LANES - 1) // LANES * LANES
     for k in range(LANES):    # lanes without a row
         highs[k] = powers[k] = 0
-        states.high[k] = apart.high[k] = 1
+        states.high[k] = apart.high[k] = 4    # not `dominated`
         states.low[k] = apart.low[k] = 0
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
@@ -1839,17 +1829,6 @@ cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map
     if terms.bypass:
         end_stream()
     return row
-
-
-cdef inline States states_in(double *memory, Py_ssize_t room) noexcept nogil:
-    # Five arrays of `room` numbers.
-    cdef States states
-    states.shift = memory
-    states.high = memory + room
-    states.low = memory + 2 * room
-    states.rest = memory + 3 * room
-    states.size = memory + 4 * room
-    return states
 
 
 cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,

@@ -26,7 +26,7 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
-    is_plain, is_short, plain_terms, terms_from)
+    from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY

@@ -14,6 +14,26 @@ cdef struct States:
     double *rest
     double *size
 
+cdef inline States states_in(double *memory, Py_ssize_t count) noexcept nogil:
+    # Five arrays of `count` numbers.
+    cdef States states
+    states.shift = memory
+    states.high = memory + count
+    states.low = memory + 2 * count
+    states.rest = memory + 3 * count
+    states.size = memory + 4 * count
+    return states
+
+cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
+    # The states from `place` on.
+    cdef States here
+    here.shift = states.shift + place
+    here.high = states.high + place
+    here.low = states.low + place
+    here.rest = states.rest + place
+    here.size = states.size + place
+    return here
+
 # How carefully a block is folded.
 cdef enum Care:
     FAST      # one look in the element type, block sums in wider arithmetic
