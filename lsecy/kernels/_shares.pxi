@@ -957,6 +957,8 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     second[0] = splat(<real> -INFINITY)
     if plain:
         peak[0] = load(<const real *> terms.a + j)
+        if ahead > 0:
+            prefetch(<const real *> terms.a + j + ahead)
         while row < n:
             count = 2 if row + 2 <= n else 1
             for s in range(count):
@@ -967,10 +969,8 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
                 one_or_two_more(pair, 1, rest + (row - 1) * LANES, peak, second)
             if ahead > 0:
                 for s in range(count):
-                    prefetch(<const real *> terms.a + (row + s - 1) * terms.a_step + j + ahead)
+                    prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
             row += count
-        if ahead > 0:
-            prefetch(<const real *> terms.a + (n - 1) * terms.a_step + j + ahead)
         return
     peak[0] = exponent(terms, 0, j, RAW, lost)
     while row < n:
@@ -1610,6 +1610,12 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
 
 # --- a whole row or panel in one block
 
+cdef inline Base base_of_row(const Peak *peak, bint roomy) noexcept nogil:
+    cdef Base base = base_of(splat(peak.high), splat(peak.low), False, roomy)
+    base.least = splat(peak.least)
+    return base
+
+
 cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak, const Terms *following,
                      Peak *next_peak, real *out) noexcept nogil:
     # Of prepared terms.  Looks for the peak of the row that follows, unless that is NULL, before it is known what this
@@ -1625,14 +1631,12 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     whole.peak = splat(peak.high)
     whole.peak_low = splat(peak.low)
     whole.power = splat(0)
-    base = base_of(whole.peak, whole.peak_low, False, False)
-    base.least = splat(peak.least)
+    base = base_of_row(peak, False)
     keeps = map == SOFTMAX and not base.far
     if keeps:
         roomy = needs_room(&base)
         if roomy:
-            base = base_of(whole.peak, whole.peak_low, False, True)
-            base.least = splat(peak.least)
+            base = base_of_row(peak, True)
         sum_near(terms, n, &base, &kept, &states)
     else:
         sum_of_row(terms, n, &base, &states)
@@ -1705,12 +1709,6 @@ cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     return <Kept *> (kept.t + place)
 
 
-cdef inline Base near_base(const Peak *peak, bint roomy) noexcept nogil:
-    cdef Base base = base_of(splat(peak.high), splat(0), False, roomy)
-    base.least = splat(peak.least)
-    return base
-
-
 cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
                            Py_ssize_t out_step) noexcept nogil:
     # row_in_one of up to LANES plain rows, step by step as in shares_of_columns; what the sums give to the answers is
@@ -1748,10 +1746,10 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
         here = from_place(&states, k)
-        base = near_base(&peaks[k], False)
+        base = base_of_row(&peaks[k], False)
         roomy[k] = map == SOFTMAX and needs_room(&base)
         if roomy[k]:
-            base = near_base(&peaks[k], True)
+            base = base_of_row(&peaks[k], True)
         powers[k] = lane(base.power, 0)
         row.ahead = count * terms.a_step
         if map == SOFTMAX:
