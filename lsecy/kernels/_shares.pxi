@@ -165,26 +165,28 @@ cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint e
 
 
 cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
-    cdef vec x[TREE]
-    cdef vec lost[TREE]
-    cdef vec last[TREE]    # apart, for what a function is given lies in memory
-    cdef vec last_lost[TREE]
+    # The end first, some of whose elements come once more: what is read soon after is then what one store wrote.
+    cdef vec x[GENERAL]
+    cdef vec lost[GENERAL]
+    cdef vec last[1]    # apart, for what a function is given lies in memory
+    cdef vec last_lost[1]
     cdef Tail tail
-    cdef Py_ssize_t j = 0
+    cdef Py_ssize_t j = 0, whole = n // LANES * LANES
     cdef bint exact = are_exact(terms)
-    cdef int whole
-    while j + TREE * LANES <= n:
-        exponent_pairs(terms, 0, 0, j, LANES, TREE, x, lost)
-        keep_exponents(x, lost, TREE, exact, room, j)
-        j += TREE * LANES
-    whole = <int> ((n - j) // LANES)
-    if whole > 0:
-        raw_exponents(terms, 0, 0, j, LANES, whole, last, last_lost)
-        keep_exponents(last, last_lost, whole, exact, room, j)
-        j += whole * LANES
-    if j < n:
+    if n >= GENERAL * LANES:
+        if whole < n:
+            raw_exponents(terms, 0, 0, n - LANES, 0, 1, last, last_lost)
+            keep_exponents(last, last_lost, 1, exact, room, n - LANES)
+        while j < whole:
+            j = min(j, whole - GENERAL * LANES)
+            exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost)
+            keep_exponents(x, lost, GENERAL, exact, room, j)
+            j += GENERAL * LANES
+        return
+    while j < n:
         last[0] = along_or_across(terms, n, j, 0, True, &tail, last_lost)
         keep_exponents(last, last_lost, 1, exact, room, j)
+        j += LANES
 
 
 cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
