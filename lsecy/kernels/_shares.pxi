@@ -792,8 +792,6 @@ cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Ke
         sum_one(terms, n, base, NULL, PLAIN, False, False, True, kept, states)
     elif terms.lost == NULL:
         sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
-    elif is_bounded(base):
-        sum_one(terms, n, base, NULL, PAIRS, False, False, True, kept, states)
     else:
         sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
 
@@ -1612,9 +1610,9 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
 
 # --- a whole row or panel in one block
 
-cdef inline Base base_of_row(const Peak *peak, bint roomy) noexcept nogil:
-    cdef Base base = base_of(splat(peak.high), splat(peak.low), False, roomy)
-    base.least = splat(peak.least)
+cdef inline Base base_of_row(real high, real low, real least, bint roomy) noexcept nogil:
+    cdef Base base = base_of(splat(high), splat(low), False, roomy)
+    base.least = splat(least)
     return base
 
 
@@ -1633,12 +1631,12 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     whole.peak = splat(peak.high)
     whole.peak_low = splat(peak.low)
     whole.power = splat(0)
-    base = base_of_row(peak, False)
+    base = base_of_row(peak.high, peak.low, peak.least, False)
     keeps = map == SOFTMAX and not base.far
     if keeps:
         roomy = needs_room(&base)
         if roomy:
-            base = base_of_row(peak, True)
+            base = base_of_row(peak.high, peak.low, peak.least, True)
         sum_near(terms, n, &base, &kept, &states)
     else:
         sum_of_row(terms, n, &base, &states)
@@ -1711,59 +1709,105 @@ cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     return <Kept *> (kept.t + place)
 
 
-cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
-                           Py_ssize_t out_step) noexcept nogil:
-    # row_in_one of up to LANES plain rows, step by step as in shares_of_columns; what the sums give to the answers is
-    # worked out side by side.  False, and nothing is written, where any row is special or far, or reaches far down.
+# Prepared rows, at equal distances.  Few fields, each in a register.
+cdef struct Several:
+    const real *a
+    const real *lost
+    Py_ssize_t step
+    bint bypass
+
+
+cdef struct Peaks:
+    real high[LANES_BOUND]
+    real low[LANES_BOUND]
+    real least[LANES_BOUND]
+
+
+cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
+    cdef Terms row = plain_terms(rows.a + k * rows.step, 0)
+    if rows.lost != NULL:
+        row.lost = rows.lost + k * rows.step
+    row.bypass = rows.bypass
+    return row
+
+
+cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form form, bint bounded, bint may_be_roomy,
+                          const Peaks *peaks, Kept *kept, Py_ssize_t step, bint *roomy, real *powers,
+                          const States *states) noexcept nogil:
+    cdef States here
+    cdef Base base
+    cdef Terms row
+    cdef Kept *own = NULL
+    cdef Py_ssize_t k
+    for k in range(count):
+        row = row_of(rows, k)
+        here = from_place(states, k)
+        base = base_of_row(peaks.high[k], peaks.low[k], peaks.least[k], False)
+        roomy[k] = may_be_roomy and needs_room(&base)
+        if roomy[k]:
+            base = base_of_row(peaks.high[k], peaks.low[k], peaks.least[k], True)
+        powers[k] = lane(base.power, 0)
+        row.ahead = count * rows.step
+        if kept != NULL:
+            own = kept_from(kept, k * step)
+        sum_one(&row, n, &base, NULL, form, False, False, bounded, own, &here)
+
+
+cdef void sum_some_odd(const Several *rows, Py_ssize_t n, Py_ssize_t count, bint may_be_roomy, const Peaks *peaks,
+                       Kept *kept, Py_ssize_t step, bint *roomy, real *powers, const States *states) noexcept nogil:
+    # Of rows that have terms far below their peaks, or pairs.
+    if rows.lost == NULL:
+        sum_some(rows[0], n, count, PLAIN, False, may_be_roomy, peaks, kept, step, roomy, powers, states)
+    else:
+        sum_some(rows[0], n, count, PAIRS, False, may_be_roomy, peaks, kept, step, roomy, powers, states)
+
+
+cdef inline Prepared *prepared_from(Prepared *room, Py_ssize_t place) noexcept nogil:
+    return <Prepared *> (room.x + place)
+
+
+cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
+                         Py_ssize_t out_step) noexcept nogil:
+    # row_in_one of up to LANES rows, step by step as in shares_of_columns; what the sums give to the answers is worked
+    # out side by side.  False, and nothing is written, where any row is special or far.
     cdef double memory[5 * LANES_BOUND]
     cdef double memory_apart[5 * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
     cdef States apart = states_in(memory_apart, LANES_BOUND)
     cdef States here
     cdef Kept kept
-    cdef Peak peaks[LANES_BOUND]
-    cdef Kept *own = NULL
+    cdef Peaks peaks
     cdef bint roomy[LANES_BOUND]
-    cdef real highs[LANES_BOUND]
     cdef real powers[LANES_BOUND]
     cdef real firsts[LANES_BOUND]
     cdef real seconds[LANES_BOUND]
     cdef Base base
     cdef Whole whole
     cdef Terms row
-    cdef bint fine = True
-    cdef real within = <real> (85.0 if REAL_BITS == 32 else 706.0)    # no exponent below the bottom: `is_bounded`
+    cdef bint bounded
     cdef Py_ssize_t k, step = (n + LANES - 1) // LANES * LANES
     for k in range(LANES):    # lanes without a row
-        highs[k] = powers[k] = 0
+        peaks.high[k] = peaks.low[k] = peaks.least[k] = powers[k] = 0
         states.high[k] = apart.high[k] = 4    # not `dominated`
         states.low[k] = apart.low[k] = 0
     for k in range(count):
-        row = terms_from(terms, k, sizeof(real))
-        peak_of_row(&row, n, map == SOFTMAX, &peaks[k].high, &peaks[k].low, &peaks[k].least)
-        highs[k] = peaks[k].high
-        fine = fine and fabs(highs[k]) < largest_near() and highs[k] - peaks[k].least < within
-    if not fine:
+        row = row_of(rows, k)
+        peak_of_row(&row, n, map == SOFTMAX, peaks.high + k, peaks.low + k, peaks.least + k)
+    whole.peak = load(peaks.high)
+    whole.peak_low = load(peaks.low)
+    whole.power = splat(0)
+    if not all_set(magnitude(whole.peak) < splat(largest_near())):
         return False
-    for k in range(count):
-        row = terms_from(terms, k, sizeof(real))
-        here = from_place(&states, k)
-        base = base_of_row(&peaks[k], False)
-        roomy[k] = map == SOFTMAX and needs_room(&base)
-        if roomy[k]:
-            base = base_of_row(&peaks[k], True)
-        powers[k] = lane(base.power, 0)
-        row.ahead = count * terms.a_step
-        if map == SOFTMAX:
-            own = kept_from(&kept, k * step)
-        sum_one(&row, n, &base, NULL, PLAIN, False, False, True, own, &here)
-    for k in range(count):
-        fine = fine and fabs(states.high[k]) < INFINITY
-    if not fine:
+    bounded = all_set(whole.peak - load(peaks.least) < splat(<real> (85.0 if REAL_BITS == 32 else 706.0)))
+    if bounded and rows.lost == NULL:
+        sum_some(rows, n, count, PLAIN, True, map == SOFTMAX, &peaks, &kept if map == SOFTMAX else NULL, step, roomy,
+                 powers, &states)
+    else:
+        sum_some_odd(&rows, n, count, map == SOFTMAX, &peaks, &kept, step, roomy, powers, &states)
+    if not all_set(from_doubles(states.high) < splat(<real> INFINITY)):
         return False
-    whole.peak = load(highs)
-    whole.peak_low = whole.power = splat(0)
-    base.power = load(powers)
+    base = base_of(whole.peak, whole.peak_low, False, False)
+    base.power = load(powers)    # of `roomy` rows less
     if map == SOFTMAX:
         settle_shares(&states, 0, False, &base, &whole)
         whole.first = counted_from(&base, &whole)
@@ -1771,23 +1815,47 @@ cdef inline bint some_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, M
         store(firsts, whole.first)
         for k in range(count):
             if firsts[k] < dominated(False):
-                row = terms_from(terms, k, sizeof(real))
+                row = row_of(rows, k)
                 here = from_place(&apart, k)
-                sum_apart(&row, n, 0, True, splat(highs[k]), splat(0), &here)
+                sum_apart(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), &here)
         settle_logs(&apart, 0, False, False, True, &base, &whole)
     store(firsts, whole.first)
     store(seconds, whole.second)
     for k in range(count):
-        row = terms_from(terms, k, sizeof(real))
+        row = row_of(rows, k)
         whole.first = splat(firsts[k])
         whole.second = splat(seconds[k])
         if map == SOFTMAX:
             write_kept(&row, n, kept_from(&kept, k * step), &whole, roomy[k], out + k * out_step)
         else:
-            whole.peak = splat(highs[k])
-            base.least = splat(peaks[k].least)
+            whole.peak = splat(peaks.high[k])
+            whole.peak_low = splat(peaks.low[k])
+            base.least = splat(peaks.least[k])
             write_logs(&row, n, &base, &whole, out + k * out_step)
     return True
+
+
+cdef bint some_rows(const Several *rows, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
+                    Py_ssize_t out_step) noexcept nogil:
+    if map == SOFTMAX:
+        return in_step(rows[0], n, count, SOFTMAX, out, out_step)
+    return in_step(rows[0], n, count, LOG_SOFTMAX, out, out_step)
+
+
+cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
+                            Py_ssize_t out_step) noexcept nogil:
+    cdef Prepared room
+    cdef Several rows
+    cdef Terms row
+    cdef Py_ssize_t k
+    rows.a = room.x
+    rows.lost = NULL if are_exact(terms) else room.lost
+    rows.step = (n + LANES - 1) // LANES * LANES
+    rows.bypass = terms.bypass
+    for k in range(count):
+        row = terms_from(terms, k, sizeof(real))
+        prepare(&row, n, prepared_from(&room, k * rows.step))
+    return some_rows(&rows, n, count, map, out, out_step)
 
 
 cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *target,
@@ -1811,16 +1879,21 @@ cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t cou
 
 cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *target,
                          Py_ssize_t out_step) noexcept nogil:
-    cdef Py_ssize_t together = rows_together(n, map) if is_plain(terms) else 1, row = 0, some
+    cdef Py_ssize_t together = rows_together(n, map), row = 0, some
     cdef real *out = <real *> target
     cdef Terms rest = terms_from(terms, 0, sizeof(real))
+    cdef Several rows
     cdef bint usual = together > 1
+    rows.lost = NULL
+    rows.step = terms.a_step
+    rows.bypass = terms.bypass
     while usual and row + 1 < count:
         some = min(together, count - row)
-        if map == SOFTMAX:
-            usual = some_rows(&rest, n, some, SOFTMAX, out + row * out_step, out_step)
+        if is_plain(terms):
+            rows.a = <const real *> rest.a
+            usual = some_rows(&rows, n, some, map, out + row * out_step, out_step)
         else:
-            usual = some_rows(&rest, n, some, LOG_SOFTMAX, out + row * out_step, out_step)
+            usual = some_general_rows(&rest, n, some, map, out + row * out_step, out_step)
         if usual:
             row += some
             rest = terms_from(terms, row, sizeof(real))
