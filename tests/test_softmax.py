@@ -295,6 +295,30 @@ def test_a_row_has_the_same_bits_in_a_batch_of_any_size(isa, dtype, function, rn
     assert differing(pairs) == []
 
 
+@pytest.mark.parametrize("option", ["where", "scale", "logb", "b", "all"])
+def test_a_row_has_the_same_bits_in_a_batch_whatever_the_options(isa, dtype, function, rng, option):
+    pairs = []
+    for n in [65, 66, 100, 127, 128, 129, 200, 256, 257]:
+        a = rng.normal(0, 9, (37, n)).astype(dtype)
+        a[::3, 0] = -np.inf
+        a[5::9, n // 2] = 60  # one term is nearly all of the sum
+        b = rng.exponential(1, (37, n)).astype(dtype)
+        options = {"where": rng.random((37, n)) < 0.8, "scale": 0.7, "logb": np.log(b), "b": b}
+        chosen = {key: options[key] for key in (["where", "scale", "logb"] if option == "all" else [option])}
+        rows = [
+            {key: value if key == "scale" else value[k] for key, value in chosen.items()} for k in range(37)
+        ]
+        reference = np.array([call(function, a[k], **rows[k]) for k in range(37)])
+        turned = {
+            key: value if key == "scale" else np.ascontiguousarray(value.T) for key, value in chosen.items()
+        }
+        pairs.append((n, call(function, a, axis=1, **chosen), reference))
+        pairs.append(
+            ((n, "columns"), call(function, np.ascontiguousarray(a.T), axis=0, **turned), reference.T)
+        )
+    assert differing(pairs) == []
+
+
 @pytest.mark.parametrize("n", [2, 4, 9, 33, 64, 65, 100, 130])
 @pytest.mark.parametrize("odd", [slice(None, None, 2), slice(21, 22)])
 def test_what_the_neighbours_hold_does_not_matter(isa, dtype, function, rng, n, odd):
