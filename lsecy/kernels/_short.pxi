@@ -592,10 +592,10 @@ cdef Py_ssize_t short_rows(const void *start, Py_ssize_t n, Py_ssize_t count, vo
         dense_rows(a, 3, 4, count, value)
     elif n == 4:
         dense_rows(a, 4, 4, count, value)
-    elif n == 8:
-        dense_rows(a, 8, 8 if LANES >= 8 else 0, count, value)
-    elif n == 16:
-        dense_rows(a, 16, 16 if LANES >= 16 else 0, count, value)
+    elif n == 8 and LANES >= 8:
+        dense_rows(a, 8, 8, count, value)
+    elif n == 16 and LANES >= 16:
+        dense_rows(a, 16, 16, count, value)
     else:
         dense_rows(a, n, 0, count, value)
     return max(0, count)

@@ -205,30 +205,37 @@ cdef struct Tail:
     char kept[TREE * SPREAD]
 
 
-cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length, real filler,
-                           Tail *tail) noexcept nogil:
+cdef inline void pad_operands(Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length, real filler,
+                              Tail *tail) noexcept nogil:
+    # The operands of a row become those of `count` of its elements, padded.
     cdef bint weighted = terms.b != NULL or terms.logb != NULL
-    tail.terms = terms[0]
+    # The fillers add nothing by themselves, but -inf times a scale or beside an infinite weight may be anything.
+    cdef bint told = terms.kept != NULL or not (terms.b_inner != 0 if weighted else terms.scale > 0)
     pad(<const real *> terms.a + first, count, length, filler, tail.a)
-    tail.terms.a = tail.a
+    terms.a = tail.a
     if terms.lost != NULL:
         pad(<const real *> terms.lost + first, count, length, 0, tail.b)
-        tail.terms.lost = tail.b
+        terms.lost = tail.b
     if terms.b != NULL and terms.b_inner:
         pad(<const real *> terms.b + first, count, length, 0, tail.b)
-        tail.terms.b = tail.b
+        terms.b = tail.b
     if terms.logb != NULL and terms.b_inner:
         pad(<const real *> terms.logb + first, count, length, <real> -INFINITY, tail.b)
-        tail.terms.logb = tail.b
-    # The fillers add nothing by themselves, but -inf times a scale or beside an infinite weight may be anything.
-    if terms.kept != NULL or not (terms.b_inner != 0 if weighted else terms.scale > 0):
+        terms.logb = tail.b
+    if told:
         memset(tail.kept, 0, length)
         if terms.kept != NULL and terms.kept_inner:
             memcpy(tail.kept, terms.kept + first, count)
         else:
             memset(tail.kept, terms.kept == NULL or terms.kept[0], count)
-        tail.terms.kept = tail.kept
-        tail.terms.kept_inner = 1
+        terms.kept = tail.kept
+        terms.kept_inner = 1
+
+
+cdef inline void pad_terms(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length, real filler,
+                           Tail *tail) noexcept nogil:
+    tail.terms = terms[0]
+    pad_operands(&tail.terms, first, count, length, filler, tail)
 
 
 cdef inline void add_lost(vec *terms, const vec *lost, int count) noexcept nogil:
@@ -689,59 +696,53 @@ cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int known
     return True
 
 
-cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t n, vec shift, bint general,
-                                   bint close, dvec *high, dvec *low, dvec *size) noexcept nogil:
+cdef inline void ask_later(const char *p) noexcept nogil:
+    # The stripes that come 2 and 8 KB later, a cache line each: main memory answers after 4 KB's worth of sums, and the
+    # first cache waits for 16 lines at most.
+    cdef int k
+    for k in range(TREE):
+        prefetch(p + 2048 + k * 64)
+        prefetch_far(p + 8192 + k * 64)
+
+
+cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t n, vec shift, bint close, dvec *high,
+                                   dvec *low) noexcept nogil:
     # From element i on; where it ended: before a stripe that is not close, or with what is less than a stripe.
     cdef Terms row = terms[0]
-    cdef Py_ssize_t j, k, stripe = TREE * WIDTH
+    cdef Py_ssize_t stripe = TREE * WIDTH
     while i + stripe <= n:
-        j = i
-        if not general:    # one register for all addresses
-            row.a = <const real *> terms.a + i
-            j = 0
-        # The stripes that come 2 and 8 KB later, a cache line each: main memory answers after 4 KB's worth of sums, and
-        # the first cache waits for 16 lines at most.
-        for k in range(TREE):
-            prefetch(<const char *> row.a + j * sizeof(real) + 2048 + k * 64)
-            prefetch_far(<const char *> row.a + j * sizeof(real) + 8192 + k * 64)
-        if not add_stripe(&row, j, shift, TREE, TREE, general, close, high, low, size):
+        row.a = <const real *> terms.a + i    # one register for all addresses
+        ask_later(<const char *> row.a)
+        if not add_stripe(&row, 0, shift, TREE, TREE, False, close, high, low, NULL):
             break
         i += stripe
     return i
 
 
-cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, bint general, dvec *high, dvec *low,
-                           dvec *size) noexcept nogil:
-    cdef Tail tail
+cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, dvec *high, dvec *low) noexcept nogil:
+    cdef real last[TREE * SPREAD]
     cdef Terms rest = plain_terms(NULL, 0)
     cdef vec c = splat(shift)
     cdef Py_ssize_t i = 0
     cdef int v, count
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = dsplat(0)
-        if general:
-            size[v] = dsplat(0)
-    if CLOSE_TERMS and not general and shift == 0:
-        i = add_stripes(terms, 0, n, c, False, True, high, low, size)
-    i = add_stripes(terms, i, n, c, general, False, high, low, size)    # a row that has one far term will have more
+    if CLOSE_TERMS and shift == 0:
+        i = add_stripes(terms, 0, n, c, True, high, low)
+    i = add_stripes(terms, i, n, c, False, high, low)    # a row that has one far term will have more
     if i == n:
         return
+    # To one of few counts that the compiler knows; double's terms take twice as long.
     count = in_tree(n, i, WIDTH)
-    if not general:    # to one of few counts that the compiler knows; double's terms take twice as long
-        count = TREE // 4 if count <= TREE // 4 and REAL_BITS == 64 else TREE // 2 if count <= TREE // 2 else TREE
-    if general:
-        pad_terms(terms, i, n - i, count * WIDTH, <real> -INFINITY, &tail)
-        add_stripe(&tail.terms, 0, c, 0, count, True, False, high, low, size)
-        return
-    # Field by field, for a copy of what was just written waits until that is in the cache.
-    pad(<const real *> terms.a + i, n - i, count * WIDTH, <real> -INFINITY, tail.a)
-    rest.a = tail.a
+    count = TREE // 4 if count <= TREE // 4 and REAL_BITS == 64 else TREE // 2 if count <= TREE // 2 else TREE
+    pad(<const real *> terms.a + i, n - i, count * WIDTH, <real> -INFINITY, last)
+    rest.a = last
     if count == TREE // 4 and REAL_BITS == 64:
-        add_stripe(&rest, 0, c, TREE // 4, TREE // 4, False, False, high, low, size)
+        add_stripe(&rest, 0, c, TREE // 4, TREE // 4, False, False, high, low, NULL)
     elif count < TREE:
-        add_stripe(&rest, 0, c, TREE // 2, TREE // 2, False, False, high, low, size)
+        add_stripe(&rest, 0, c, TREE // 2, TREE // 2, False, False, high, low, NULL)
     else:
-        add_stripe(&rest, 0, c, TREE, TREE, False, False, high, low, size)
+        add_stripe(&rest, 0, c, TREE, TREE, False, False, high, low, NULL)
 
 
 cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States *states,
@@ -749,7 +750,20 @@ cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec size[SPREAD]
-    fast_sums(terms, n, shift, True, high, low, size)
+    cdef Tail tail
+    cdef Terms row = terms[0]
+    cdef Terms last = terms[0]    # field by field, for a copy of what was just written waits until that is in the cache
+    cdef Py_ssize_t i = 0, stripe = TREE * WIDTH
+    cdef int v
+    for v in range(WIDTH // DLANES):
+        high[v] = low[v] = size[v] = dsplat(0)
+    while i + stripe <= n:
+        ask_later(<const char *> (<const real *> row.a + i))
+        add_stripe(&row, i, splat(shift), TREE, TREE, True, False, high, low, size)
+        i += stripe
+    if i < n:
+        pad_operands(&last, i, n - i, stripe, <real> -INFINITY, &tail)
+        add_stripe(&last, 0, splat(shift), TREE, TREE, True, False, high, low, size)
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, place)
 
 
@@ -757,7 +771,7 @@ cdef void plain_sums(const Terms *terms, Py_ssize_t n, real shift, double *highs
     # The vector that `keep_lanes` halves.
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
-    fast_sums(terms, n, shift, False, high, low, low)
+    fast_sums(terms, n, shift, high, low)
     join(high, low, low, low, WIDTH // DLANES, REAL_BITS == 64, False, False)
     dstore(highs, high[0])
     if REAL_BITS == 64:
