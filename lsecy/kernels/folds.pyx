@@ -1283,16 +1283,22 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
     cdef double lows[TOGETHER * LANES_BOUND]
     cdef real shifts[TOGETHER]
     cdef bint guessed[TOGETHER]
-    cdef bint plain = is_plain(terms)
+    cdef Prepared room
+    # What is kept of exact terms is plain, with -inf in the gaps.  Of longer rows each term costs more that way, for few
+    # of their stripes are close.
+    cdef bint masked = terms.kept != NULL and terms.b == NULL and are_exact(terms) and n < 4 * TREE * WIDTH
+    cdef bint plain = is_plain(terms) or masked
     cdef Terms own = terms[0]
     cdef Py_ssize_t first = 0, row, k, some
     while first < count:
         some = min(<Py_ssize_t> TOGETHER, count - first)
         for k in range(some):
-            if plain:
+            if plain and not masked:
                 own.a = <const real *> terms.a + (first + k) * terms.a_step
             else:
                 own = terms_from(terms, first + k, sizeof(real))
+            if masked:
+                own = prepared(&own, n, &room)
             guessed[k] = care == FAST and guess_row(&own, n, shifts + k)
             if guessed[k] and plain:
                 plain_sums(&own, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
