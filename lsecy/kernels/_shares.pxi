@@ -785,15 +785,24 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
     return joined(dload(p), dload(p + (LANES - DLANES)))
 
 
+cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+                    const States *states) noexcept nogil:
+    # A function of its own, for it is large.
+    if is_bounded(base):
+        sum_one(terms, n, base, NULL, PAIRS, False, False, True, kept, states)
+    else:
+        sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
+
+
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                           const States *states) noexcept nogil:
     # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
-    if terms.lost == NULL and is_bounded(base):
+    if terms.lost != NULL:
+        sum_pairs(terms, n, base, kept, states)
+    elif is_bounded(base):
         sum_one(terms, n, base, NULL, PLAIN, False, False, True, kept, states)
-    elif terms.lost == NULL:
-        sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
     else:
-        sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
 
 
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
@@ -1750,7 +1759,10 @@ cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form for
         row.ahead = count * rows.step
         if kept != NULL:
             own = kept_from(kept, k * step)
-        sum_one(&row, n, &base, NULL, form, False, False, bounded, own, &here)
+        if form == PAIRS:
+            sum_pairs(&row, n, &base, own, &here)
+        else:
+            sum_one(&row, n, &base, NULL, form, False, False, bounded, own, &here)
 
 
 cdef void sum_some_odd(const Several *rows, Py_ssize_t n, Py_ssize_t count, bint may_be_roomy, const Peaks *peaks,
