@@ -1909,10 +1909,15 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
     cdef Row row
     cdef void *logs = at(problem, out, group.first.out) if problem.take_logs else NULL
     cdef bint straight = out_along(problem) and straight_rows(problem, group, logs, &terms)
+    cdef Py_ssize_t n, some = 1
     if straight and logs != NULL:    # as in logs_in_result
-        for k in range(group.count):
-            gather_weights(problem, row_of(group, k).b, 0, problem.n if terms.b_inner else 1,
-                           at(problem, logs, k * group.step_out))
+        n = problem.n if terms.b_inner else 1
+        if group.step_out == n and group.step_b == n * (problem.bits // 8) and along_memory(
+                problem, &problem.b, problem.reduced.b):
+            some = group.count    # without gaps: as one row, which has one end
+        while k < group.count:
+            gather_weights(problem, row_of(group, k).b, 0, n * some, at(problem, logs, k * group.step_out))
+            k += some
         k = 0
     while k < group.count:
         if straight:

@@ -1284,8 +1284,8 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
     cdef real shifts[TOGETHER]
     cdef bint guessed[TOGETHER]
     cdef Prepared room
-    # What is kept of exact terms is plain, with -inf in the gaps.  Of longer rows each term costs more that way, for few
-    # of their stripes are close.
+    # What is kept of exact terms is plain, with -inf in the gaps.  Of longer rows each term costs more that way, for
+    # few of their stripes are close.
     cdef bint masked = terms.kept != NULL and terms.b == NULL and are_exact(terms) and n < 4 * TREE * WIDTH
     cdef bint plain = is_plain(terms) or masked
     cdef Terms own = terms[0]
@@ -1451,18 +1451,22 @@ cdef inline bint log_vectors(real *p, int count) noexcept nogil:
 
 cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
     cdef real *b = <real *> numbers
-    cdef real edge[LANES_BOUND]
-    cdef Py_ssize_t i = 0
-    while i + LANES <= count:
-        if has_logs_near() and i + 4 * LANES <= count and log_vectors(b + i, 4):
-            i += 4 * LANES
-        else:
-            log_vector(b + i)
-            i += LANES
-    if i < count:
-        pad(b + i, count - i, LANES, 1, edge)
-        log_vector(edge)
-        store_some(b + i, load(edge), count - i)
+    cdef real edge[4 * LANES_BOUND]
+    cdef real *p = b
+    cdef Py_ssize_t i = 0, k, group = 4 * LANES, some
+    while i < count:
+        some = min(group, count - i)
+        p = b + i
+        if some < group:
+            pad(b + i, some, group, 1, edge)
+            p = edge
+        if not (has_logs_near() and some > LANES and log_vectors(p, 4)):
+            for k in range((some + LANES - 1) // LANES):
+                log_vector(p + k * LANES)
+        if some < group:
+            for k in range((some + LANES - 1) // LANES):
+                store_some(b + i + k * LANES, load(edge + k * LANES), some - k * LANES)
+        i += group
 
 
 # --- running sums, of float64 alone
