@@ -1767,8 +1767,8 @@ cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form for
 
 cdef void sum_some_odd(const Several *rows, Py_ssize_t n, Py_ssize_t count, bint may_be_roomy, const Peaks *peaks,
                        Kept *kept, Py_ssize_t step, bint *roomy, real *powers, const States *states) noexcept nogil:
-    # Of rows that have terms far below their peaks, or pairs.  Terms are kept even for log_softmax, which needs none: two
-    # stores a vector against a loop of its own.
+    # Of rows that have terms far below their peaks, or pairs.  Terms are kept even for log_softmax, which needs none:
+    # two stores a vector against a loop of its own.
     if rows.lost == NULL:
         sum_some(rows[0], n, count, PLAIN, False, may_be_roomy, peaks, kept, step, roomy, powers, states)
     else:
