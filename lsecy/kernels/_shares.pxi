@@ -1713,6 +1713,11 @@ cdef inline Py_ssize_t rows_together(Py_ssize_t n, Map map) noexcept nogil:
     return min(LANES, 8 if map == SOFTMAX else most) if most >= 8 else 1
 
 
+cdef inline Py_ssize_t in_whole_vectors(Py_ssize_t n) noexcept nogil:
+    # From row to row of what is kept of several.
+    return (n + LANES - 1) // LANES * LANES
+
+
 cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     # Of both arrays what lies behind `place`.
     return <Kept *> (kept.t + place)
@@ -1798,7 +1803,7 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     cdef Whole whole
     cdef Terms row
     cdef bint bounded
-    cdef Py_ssize_t k, step = (n + LANES - 1) // LANES * LANES
+    cdef Py_ssize_t k, step = in_whole_vectors(n)
     for k in range(LANES):    # lanes without a row
         peaks.high[k] = peaks.low[k] = peaks.least[k] = powers[k] = 0
         states.high[k] = apart.high[k] = 4    # not `dominated`
@@ -1863,7 +1868,7 @@ cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, 
     cdef Py_ssize_t k
     rows.a = room.x
     rows.lost = NULL if are_exact(terms) else room.lost
-    rows.step = (n + LANES - 1) // LANES * LANES
+    rows.step = in_whole_vectors(n)
     rows.bypass = terms.bypass
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))

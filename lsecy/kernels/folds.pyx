@@ -676,15 +676,15 @@ cdef inline void put(real *target, vec x, bint bypass) noexcept nogil:
 
 # --- rows: lanes along n ------------------------------------------------------------------------------
 
-cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int known, int count, bint general,
-                            bint close, dvec *high, dvec *low, dvec *size) noexcept nogil:
+cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int count, bint general, bint close,
+                            dvec *high, dvec *low, dvec *size) noexcept nogil:
     # False, and nothing is added, where close and some term is not.
     cdef vec total[SPREAD]
     cdef vec sizes[SPREAD]
     cdef vec beyond = splat(0)
     cdef int v, h
     for v in range(WIDTH // LANES):
-        total[v] = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, known, count, general, close, &beyond,
+        total[v] = eight_terms(row, 0, 0, j + v * LANES, WIDTH, shift, count, count, general, close, &beyond,
                                sizes + v)
     if close and not all_close(beyond):
         return False
@@ -713,7 +713,7 @@ cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t 
     while i + stripe <= n:
         row.a = <const real *> terms.a + i    # one register for all addresses
         ask_later(<const char *> row.a)
-        if not add_stripe(&row, 0, shift, TREE, TREE, False, close, high, low, NULL):
+        if not add_stripe(&row, 0, shift, TREE, False, close, high, low, NULL):
             break
         i += stripe
     return i
@@ -738,11 +738,11 @@ cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, dvec *h
     pad(<const real *> terms.a + i, n - i, count * WIDTH, <real> -INFINITY, last)
     rest.a = last
     if count == TREE // 4 and REAL_BITS == 64:
-        add_stripe(&rest, 0, c, TREE // 4, TREE // 4, False, False, high, low, NULL)
+        add_stripe(&rest, 0, c, TREE // 4, False, False, high, low, NULL)
     elif count < TREE:
-        add_stripe(&rest, 0, c, TREE // 2, TREE // 2, False, False, high, low, NULL)
+        add_stripe(&rest, 0, c, TREE // 2, False, False, high, low, NULL)
     else:
-        add_stripe(&rest, 0, c, TREE, TREE, False, False, high, low, NULL)
+        add_stripe(&rest, 0, c, TREE, False, False, high, low, NULL)
 
 
 cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States *states,
@@ -759,11 +759,11 @@ cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States
         high[v] = low[v] = size[v] = dsplat(0)
     while i + stripe <= n:
         ask_later(<const char *> (<const real *> row.a + i))
-        add_stripe(&row, i, splat(shift), TREE, TREE, True, False, high, low, size)
+        add_stripe(&row, i, splat(shift), TREE, True, False, high, low, size)
         i += stripe
     if i < n:
         pad_operands(&last, i, n - i, stripe, <real> -INFINITY, &tail)
-        add_stripe(&last, 0, splat(shift), TREE, TREE, True, False, high, low, size)
+        add_stripe(&last, 0, splat(shift), TREE, True, False, high, low, size)
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, place)
 
 
@@ -1452,7 +1452,7 @@ cdef inline bint log_vectors(real *p, int count) noexcept nogil:
 cdef void logs(void *numbers, Py_ssize_t count) noexcept nogil:
     cdef real *b = <real *> numbers
     cdef real edge[4 * LANES_BOUND]
-    cdef real *p = b
+    cdef real *p
     cdef Py_ssize_t i = 0, k, group = 4 * LANES, some
     while i < count:
         some = min(group, count - i)
