@@ -59,7 +59,8 @@ cdef class Call:
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
 cdef Call whole_of(Call asked, axis, keepdims)
-cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*, bint shares=*)
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name=*, bint shares=*,
+                  bint logs=*)
 cdef Py_ssize_t turn(Problem *problem) noexcept
 cdef bint lies_apart(Call asked, out) except -1
 cdef int refuse_general(Call asked, str what) except -1

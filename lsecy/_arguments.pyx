@@ -37,8 +37,9 @@ cdef Call whole_of(Call asked, axis, keepdims):
     return reduction(asked.function, nought, axis, b, keepdims, asked.mask, logb, 1.0, None, np.float64, True)
 
 
-cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name="x", bint shares=True):
-    # `shares`: weights are shares of a whole, and enter as their logarithms.
+cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str name="x", bint shares=True,
+                  bint logs=False):
+    # `shares`: weights are shares of a whole, and none is negative; `logs`: they enter as their logarithms.
     cdef char summed[MOST_AXES]
     cdef Py_ssize_t strides[4][MOST_AXES]
     cdef Py_ssize_t size, k
@@ -49,7 +50,7 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str 
     asked.shape = common_shape(function, name, asked, strides)
     if shares and b is not None and not asked.general:
         check_shares(asked)
-        asked.problem.logarithmic = asked.problem.take_logs = True
+        asked.problem.logarithmic = asked.problem.take_logs = logs
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
     check_output(asked, out)

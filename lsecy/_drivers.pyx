@@ -1865,6 +1865,10 @@ cdef bint is_nothing(const Problem *problem, const Row *row) noexcept nogil:
     return True
 
 
+cdef inline double number_at(const Problem *problem, const void *numbers, Py_ssize_t k) noexcept nogil:
+    return (<const double *> numbers)[k] if problem.bits == 64 else (<const float *> numbers)[k]
+
+
 cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, double *x) noexcept nogil:
     # Is element k of a row kept?  Its exponent, coarsely.
     cdef double weight = 0
@@ -1872,10 +1876,16 @@ cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, 
     if terms.kept != NULL and not terms.kept[k * terms.kept_inner]:
         return False
     if terms.logb != NULL:
-        weight = (<const double *> terms.logb)[j] if problem.bits == 64 else (<const float *> terms.logb)[j]
+        weight = number_at(problem, terms.logb, j)
         if weight == -INFINITY:
             return False
-    x[0] = (<const double *> terms.a)[k] if problem.bits == 64 else (<const float *> terms.a)[k]
+    if terms.b != NULL:
+        weight = number_at(problem, terms.b, j)
+        if weight == 0:
+            return False
+        if fabs(weight) < INFINITY:
+            weight = 0
+    x[0] = number_at(problem, terms.a, k)
     x[0] = x[0] * problem.scale + weight
     return True
 

@@ -134,7 +134,7 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
         result = one_row(<cnp.ndarray> x, n, LOG_SOFTMAX)
         if result is not None:
             return result
-    asked = _arguments.mapping("log_softmax", x, axis, b, where, logb, scale, out, dtype)
+    asked = _arguments.mapping("log_softmax", x, axis, b, where, logb, scale, out, dtype, "x", True, True)
     return answer(asked, LOG_SOFTMAX, scale)
 
 

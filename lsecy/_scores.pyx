@@ -288,7 +288,7 @@ def kl_divergence(logits, other, axis=-1, *, keepdims=False, where=None, scale=1
     Notes
     -----
     ``log(p / q)`` is taken from the logits and two sums, with all its digits.
-    Where p and q are so close that the terms cancel, the row is looked at again and
+    Where p and q are so close that the terms cancel, or small, the row is looked at again and
     ``p * log(p / q) + q - p`` is added up, of which no term is negative [1]_.
 
     References

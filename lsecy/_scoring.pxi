@@ -662,7 +662,9 @@ cdef void compare_shares(const Sight *sight, const Scoring *scoring, Py_ssize_t 
         level.peaks_low += logs.peak[TILE] - other_logs.peak[TILE]
     level.sums = (logs.first[0] - other_logs.first[0]) + (logs.second[0] - other_logs.second[0])
     add_divergences(problem, other, &sight.row, &row, &shares, NULL, &level, &total, &size)
-    if fabs(total.high) < 0.25 * size.high:    # they cancel
+    # They cancel, or would if the sums had no error: of small ratios that is all of the first total, and of no order of
+    # the second.
+    if fabs(total.high) < 0.25 * size.high or size.high < 0.125:
         total.high = total.low = 0
         add_divergences(problem, other, &sight.row, &row, &shares, &other_shares, &level, &total, &size)
     scoring.totals[index] = total.high + total.low

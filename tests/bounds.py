@@ -33,10 +33,9 @@ BOUNDS = {
     ("logvarexp", "float64"): 4.0,
     ("log_ess", "float32"): 4.0,
     ("log_ess", "float64"): 4.0,
-    # A weight of a share enters as its rounded logarithm: twice the largest |log b| is added here, and
-    # the logarithm counts in eps * max(|result|, largest |log b|, 1).
     ("weighted softmax", "float32"): 1.0,
     ("weighted softmax", "float64"): 2.0,
+    # A weight of log_softmax enters as its rounded logarithm: in eps * max(|result|, largest |log b|, 1).
     ("weighted log_softmax", "float32"): 1.0,
     ("weighted log_softmax", "float64"): 1.5,
     # What the shares of one row add up to: the distance from 1, in eps.

@@ -128,6 +128,19 @@ def test_divergences_stay_within_their_bound(isa, dtype, rng, n, distance):
             assert abs(got - true) <= BOUNDS["kl_divergence", dtype.name] * scale
 
 
+@pytest.mark.parametrize("n", [5, 70, 5000])
+def test_divergences_of_rows_that_differ_in_few_last_bits_stay_within_their_bound(isa, dtype, rng, n):
+    """The error that the difference of two logarithms has must not enter such a divergence in first order."""
+    for _ in range(30 if n < 100 else 2):
+        p = rng.normal(0, 10, n).astype(dtype)
+        q = np.where(rng.random(n) < 3 / n, np.nextafter(p, dtype.type(np.inf)), p)
+        true = exact_divergence(tuple(p.tolist()), tuple(q.tolist()))
+        got = float(lsecy.kl_divergence(p, q))
+        with mp.workdps(60):
+            scale = float(np.finfo(dtype).eps) * (true + mp.sqrt(true))
+            assert abs(got - true) <= BOUNDS["kl_divergence", dtype.name] * scale
+
+
 def test_the_divergence_of_equal_distributions_is_zero(isa, dtype, rng):
     a = rng.normal(0, 9, (5, 3000)).astype(dtype)
     assert lsecy.kl_divergence(a, a).tolist() == [0.0] * 5

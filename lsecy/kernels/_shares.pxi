@@ -12,8 +12,11 @@
 # terms add up without error; what that leaves joins the second, which is small: so the sum has some 5
 # bits more than the element type.  A share is rounded once, where its two parts are added.
 #
+# A weight 2^e m adds e ln2 to the exponent and multiplies the power by m: what rounding takes from the one joins
+# what it took from the exponent before, what it takes from the other joins q.
+#
 # log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
-# rest is added apart.  Short columns subtract the peak
+# rest is added apart, counted from a power of its own.  Short columns subtract the peak
 # always: then its own term is 1, and only a rest near the end of the grid is lost.
 #
 # Order of the sums as above; short columns, which are never rows of their own, simply in
@@ -70,6 +73,14 @@ cdef inline real largest_near() noexcept nogil:
     return <real> (8192.0 if REAL_BITS == 32 else 1048576.0)
 
 
+cdef inline void count_from(Base *base, vec most, bint roomy) noexcept nogil:
+    base.power = nearest_whole(most * splat(<real> 1.4426950408889634))
+    if roomy:
+        base.power = base.power - room()
+    base.steps = splat(WHOLE_STEPS) - base.power
+    base.bottom = base.power * splat(<real> 0.6931471805599453) - below_power(roomy)
+
+
 cdef inline Base base_of(vec peak, vec peak_low, bint always, bint roomy) noexcept nogil:
     # `always`: shift by the peak, however near.
     cdef Base base
@@ -79,12 +90,8 @@ cdef inline Base base_of(vec peak, vec peak_low, bint always, bint roomy) noexce
     base.far = not all_set(near)
     base.shift = pick(near, zero, peak)
     base.shift_low = pick(near, zero, peak_low)
-    base.power = nearest_whole(pick(near, peak, zero) * splat(<real> 1.4426950408889634))
-    if roomy:
-        base.power = base.power - room()
     base.least = splat(<real> -INFINITY)
-    base.steps = splat(WHOLE_STEPS) - base.power
-    base.bottom = base.power * splat(<real> 0.6931471805599453) - below_power(roomy)
+    count_from(&base, pick(near, peak, zero), roomy)
     base.grid = sum_grid() * splat(<real> ((1099511627776.0 if REAL_BITS == 32 else 1.2676506002282294e30) if roomy
                                            else 1))    # 2^ROOM
     return base
@@ -103,14 +110,13 @@ cdef inline bint is_bounded(const Base *base) noexcept nogil:
 cdef enum Form:
     PLAIN     # they are the elements
     PAIRS     # they and what rounding took from them were worked out before (`prepared`)
-    RAW       # they are to be worked out
+    RAW       # they are to be worked out, and there may be factors
     HERE      # the same without a call, which costs a fifth of a sum
 
 
 cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                                Py_ssize_t j_apart, int count, vec *x, vec *lost) noexcept nogil:
+                                Py_ssize_t j_apart, int count, vec *x, vec *lost, vec *b) noexcept nogil:
     # Of `count` <= TREE vectors the exponents and what rounding took from them, beside what is infinite any number.
-    cdef vec b[TREE]
     cdef int s
     exponents(terms, row, row_apart, j, j_apart, count, x, lost, b)
     if are_exact(terms):
@@ -121,31 +127,82 @@ cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t r
             lost[s] = not_nan(lost[s])
 
 
+cdef inline void take_power(vec a, vec error, vec b, vec *x, vec *lost, vec *m) noexcept nogil:
+    # b exp(a + error) = m exp(x + lost) for x + lost = a + error + e ln2, b = 2^e m, 1 <= m < 2: so weights of any size
+    # count as exponents do, and cost a share no digit.  The product of e and LN2_HIGH is exact; x is the sum rounded,
+    # lest it change where the two are added once more (`difference`).
+    cdef vec e, sum, more
+    cdef ivec usual = (b > splat(0)) & (b < splat(<real> INFINITY))
+    split_power(b, m, &e)
+    if not all_set(usual):    # 0 drops what it weighs, others leave it undefined
+        a = pick(usual, a, pick(b == splat(0), splat(<real> -INFINITY), a + b))
+        m[0] = pick(usual, m[0], splat(1))
+        e = pick(usual, e, splat(0))
+    vtwo_sum(a, e * splat(<real> (LN2_HIGH_FLOAT if REAL_BITS == 32 else LN2_HIGH_DOUBLE)), &sum, &more)
+    error = (e * splat(<real> (LN2_LOW_FLOAT if REAL_BITS == 32 else LN2_LOW_DOUBLE)) + error) + more
+    error = not_nan(error)
+    x[0] = sum + error
+    lost[0] = not_nan((sum - x[0]) + error)
+
+
+cdef inline bint weigh_alone(const Terms *terms) noexcept nogil:
+    return terms.b != NULL and terms.b_inner and terms.kept == NULL and are_exact(terms)
+
+
+cdef inline vec weighed(const Terms *terms, Py_ssize_t place, Py_ssize_t weight, vec *lost, vec *m) noexcept nogil:
+    # raw_exponents of one vector without its questions.
+    cdef vec x
+    take_power(load(<const real *> terms.a + place), splat(0), load(<const real *> terms.b + weight), &x, lost, m)
+    return x
+
+
 cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
-                        int count, vec *x, vec *lost) noexcept nogil:
-    # A function of its own, for it is large.
-    exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost)
+                        int count, vec *x, vec *lost, vec *m) noexcept nogil:
+    # A function of its own, for it is large.  With the factors that softmax has of weights, which are 1 without.
+    cdef Py_ssize_t place = row * terms.a_step + j, step = row_apart * terms.a_step + j_apart
+    cdef Py_ssize_t weight = row * terms.b_step + j, weight_step = row_apart * terms.b_step + j_apart
+    cdef bint alone = weigh_alone(terms)
+    cdef int s
+    if not alone:
+        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, m)
+    if terms.b == NULL or terms.lost != NULL:
+        for s in range(count):
+            m[s] = splat(1) if terms.b == NULL else load(<const real *> terms.b + place + s * step)
+        return
+    for s in range(count):
+        if alone:
+            x[s] = weighed(terms, place + s * step, weight + s * weight_step, lost + s, m + s)
+        else:
+            take_power(x[s], lost[s], m[s], x + s, lost + s, m + s)
 
 
 cdef inline void some_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                                Py_ssize_t j_apart, int count, Form form, vec *x, vec *lost) noexcept nogil:
+                                Py_ssize_t j_apart, int count, Form form, vec *x, vec *lost, vec *m) noexcept nogil:
     cdef Py_ssize_t place
     cdef int s
     if form == RAW:
-        raw_exponents(terms, row, row_apart, j, j_apart, unknown(count), x, lost)
+        raw_exponents(terms, row, row_apart, j, j_apart, unknown(count), x, lost, m)
         return
     if form == HERE:
-        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost)
+        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, m)
         return
     for s in range(count):
         place = (row + s * row_apart) * terms.a_step + j + s * j_apart
         x[s] = load(<const real *> terms.a + place)
         lost[s] = load(<const real *> terms.lost + place) if form == PAIRS else splat(0)
+        if form == PAIRS and terms.b != NULL:
+            m[s] = load(<const real *> terms.b + place)
 
 
-cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Form form, vec *lost) noexcept nogil:
+cdef inline bint take_factors(const Terms *terms, Form form, bint far, bint bounded) noexcept nogil:
+    # Are there factors?  Of several ways to the same bits the more general ones alone have them, for the code's size.
+    return form == RAW and far or (form == PAIRS and not bounded and terms.b != NULL)
+
+
+cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Form form, vec *lost,
+                         vec *m) noexcept nogil:
     cdef vec x
-    some_exponents(terms, row, 0, j, 0, 1, form, &x, lost)
+    some_exponents(terms, row, 0, j, 0, 1, form, &x, lost, m)
     return x
 
 
@@ -153,39 +210,53 @@ cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Form 
 cdef struct Prepared:
     real x[2 * BLOCK_DOUBLES]
     real lost[2 * BLOCK_DOUBLES]
+    real m[2 * BLOCK_DOUBLES]
 
 
-cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint exact, Prepared *room,
-                                Py_ssize_t j) noexcept nogil:
+cdef inline void keep_exponents(const Terms *terms, const vec *x, const vec *lost, const vec *m, int count,
+                                Prepared *room, Py_ssize_t j) noexcept nogil:
     cdef int s
     for s in range(count):
         store(room.x + j + s * LANES, x[s])
-        if not exact:
+        if not are_alone(terms):
             store(room.lost + j + s * LANES, lost[s])
+        if m != NULL and terms.b != NULL:
+            store(room.m + j + s * LANES, m[s])
 
 
 cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
     # The end first, some of whose elements come once more: what is read soon after is then what one store wrote.
     cdef vec x[GENERAL]
     cdef vec lost[GENERAL]
-    cdef vec last[1]    # apart, for what a function is given lies in memory
-    cdef vec last_lost[1]
+    cdef vec b[GENERAL]
+    cdef vec y[GENERAL]    # apart, for what a function is given lies in memory
+    cdef vec y_lost[GENERAL]
+    cdef vec m[GENERAL]
     cdef Tail tail
-    cdef Py_ssize_t j = 0, whole = n // LANES * LANES
-    cdef bint exact = are_exact(terms)
+    cdef Py_ssize_t j = 0, whole = n // LANES * LANES, k
+    if weigh_alone(terms) and n >= LANES:
+        for k in range(whole // LANES + 1):
+            j = (k - 1) * LANES if k > 0 else n - LANES
+            y[0] = weighed(terms, j, j, y_lost, m)
+            keep_exponents(terms, y, y_lost, m, 1, room, j)
+        return
     if n >= GENERAL * LANES:
         if whole < n:
-            raw_exponents(terms, 0, 0, n - LANES, 0, 1, last, last_lost)
-            keep_exponents(last, last_lost, 1, exact, room, n - LANES)
+            raw_exponents(terms, 0, 0, n - LANES, 0, 1, y, y_lost, m)
+            keep_exponents(terms, y, y_lost, m, 1, room, n - LANES)
         while j < whole:
             j = min(j, whole - GENERAL * LANES)
-            exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost)
-            keep_exponents(x, lost, GENERAL, exact, room, j)
+            if terms.b != NULL:
+                raw_exponents(terms, 0, 0, j, LANES, GENERAL, y, y_lost, m)
+                keep_exponents(terms, y, y_lost, m, GENERAL, room, j)
+            else:
+                exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost, b)
+                keep_exponents(terms, x, lost, NULL, GENERAL, room, j)
             j += GENERAL * LANES
         return
     while j < n:
-        last[0] = along_or_across(terms, n, j, 0, True, &tail, last_lost)
-        keep_exponents(last, last_lost, 1, exact, room, j)
+        y[0] = along_or_across(terms, n, j, 0, True, &tail, y_lost, m)
+        keep_exponents(terms, y, y_lost, m, 1, room, j)
         j += LANES
 
 
@@ -196,8 +267,10 @@ cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room) noe
     prepare(terms, n, room)
     own = plain_terms(room.x, 0)
     own.bypass = terms.bypass
-    if not are_exact(terms):
+    if not are_alone(terms):
         own.lost = room.lost
+    if terms.b != NULL:
+        own.b = room.m
     return own
 
 
@@ -234,8 +307,9 @@ cdef struct Kept:
     real rest[LANES_BOUND]
 
 
-cdef inline void some_parts(vec *x, vec *lost, const Base *base, int count, Form form, bint far, bint bounded,
-                            Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
+cdef inline void some_parts(vec *x, vec *lost, const vec *m, const Base *base, int count, Form form, bint far,
+                            bint bounded, Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
+                            vec *low) noexcept nogil:
     # Adds the first parts of `count` vectors of terms, without error in whatever order, and gives the second ones.
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
@@ -248,7 +322,7 @@ cdef inline void some_parts(vec *x, vec *lost, const Base *base, int count, Form
         x[s] = difference(x[s], base, form == PLAIN or bounded, far, lost + s)
         if not bounded:
             x[s] = at_least(x[s], base.bottom)
-    table_powers(x, lost, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
+    table_powers(x, lost, m, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
     for s in range(count):
         if kept != NULL:
             store(kept.t + place + s * apart, t[s])
@@ -258,80 +332,69 @@ cdef inline void some_parts(vec *x, vec *lost, const Base *base, int count, Form
         high[0] = high[0] + h
 
 
+cdef inline const vec *factors_from(const vec *m, int s) noexcept nogil:
+    return m + s if m != NULL else NULL
+
+
+cdef inline vec unless_peak(vec x, const vec *peak) noexcept nogil:
+    return pick(x == peak[0], splat(<real> -INFINITY), x) if peak != NULL else x
+
+
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                             Py_ssize_t j_apart, const Base *base, int count, Form form, bint far, bint bounded,
-                             Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high, vec *low) noexcept nogil:
-    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error.  Terms are kept at
-    # `place`, `apart` from each other.  `bounded`: no exponent lies below the bottom, which is known without a look.
+                             Py_ssize_t j_apart, const Base *base, const vec *peak, int count, Form form, bint far,
+                             bint bounded, Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
+                             vec *low) noexcept nogil:
+    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error; but those that are the
+    # peak, unless it is NULL.  Terms are kept at `place`, `apart` from each other.  `bounded`: no exponent lies below
+    # the bottom, which is known without a look.
     cdef vec x[TREE]
     cdef vec lost[TREE]
+    cdef vec factors[TREE]
+    cdef vec *m = factors if take_factors(terms, form, far, bounded) else NULL
     cdef vec l[TREE]
     cdef int s, first = 0, group
     high[0] = splat(0)
     if form >= RAW:
-        some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost)
+        some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost, factors)
+    if form == RAW and kept == NULL:    # one loop for all counts: these add nothing
+        for s in range(count, TREE):
+            x[s] = splat(<real> -INFINITY)
+            lost[s] = splat(0)
+            factors[s] = splat(1)
+        count = TREE
     while first < TREE:
         group = 0
         if first + PAIRED <= count:
             if form < RAW:
                 some_exponents(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, PAIRED, form,
-                               x + first, lost + first)
-            some_parts(x + first, lost + first, base, PAIRED, form, far, bounded, kept, place + first * apart, apart,
-                       high, l + first)
+                               x + first, lost + first, factors + first)
+            for s in range(first, first + PAIRED):
+                x[s] = unless_peak(x[s], peak)
+            some_parts(x + first, lost + first, factors_from(m, first), base, PAIRED, form, far, bounded, kept,
+                       place + first * apart, apart, high, l + first)
             group = PAIRED
         for s in range(first, first + PAIRED):
             if s >= count:
                 l[s] = splat(0)
             elif s >= first + group:
                 if form < RAW:
-                    some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s)
-                some_parts(x + s, lost + s, base, 1, form, far, bounded, kept, place + s * apart, apart, high, l + s)
+                    some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s,
+                                   factors + s)
+                x[s] = unless_peak(x[s], peak)
+                some_parts(x + s, lost + s, factors_from(m, s), base, 1, form, far, bounded, kept, place + s * apart,
+                           apart, high, l + s)
             add_to_tree(l, s)
         first += PAIRED
     low[0] = l[0]
 
 
-cdef inline void add_apart(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, Form form, bint far,
-                           dvec *high, dvec *low) noexcept nogil:
-    # Adds eight terms one by one in wider arithmetic, but those that are the peak.
-    cdef Powers powers = powers_of_two()
-    cdef vec exponents_of[TREE]
-    cdef vec losses[TREE]
-    cdef vec x, lost, t, q, k, z
-    cdef ivec top
-    cdef int s, which
-    some_exponents(terms, row, row_apart, j, j_apart, count, form, exponents_of, losses)
-    for s in range(count):
-        x = exponents_of[s]
-        lost = losses[s]
-        top = x == whole.peak
-        if form != PLAIN:
-            top = top & (lost == whole.peak_low)
-        x = difference(pick(top, splat(<real> -INFINITY), x), base, form == PLAIN, far, &lost)
-        table_power(at_least(x, base.bottom), lost, form == PLAIN and not far, base.steps, True, &powers, &t, &q, &k,
-                    &z)
-        t = pick(x < base.bottom, splat(0), t)
-        x = whole_term(t, q)
-        q = fused(t, q, t - x)
-        for which in range(HALVES):
-            if REAL_BITS == 32:    # in double both have room
-                high[which] = high[which] + (half(x, which) + half(q, which))
-            else:
-                add_pair(half(x, which), half(q, which), high, low)
-
-
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                           Py_ssize_t j_apart, const Base *base, const Whole *whole, int count, Form form,
-                           bint far, bint apart, bint bounded, Kept *kept, Py_ssize_t place,
-                           dvec *high, dvec *low) noexcept nogil:
-    # Eight terms to the sums of a position; `apart`: to those of all but the peak.
+                           Py_ssize_t j_apart, const Base *base, const vec *peak, int count, Form form, bint far,
+                           bint bounded, Kept *kept, Py_ssize_t place, dvec *high, dvec *low) noexcept nogil:
+    # Eight terms to the sums of a position.
     cdef vec h, l
     cdef int which
-    if apart:
-        add_apart(terms, row, row_apart, j, j_apart, base, whole, count, form, far, high, low)
-        return
-    eight_parts(terms, row, row_apart, j, j_apart, base, count, form, far, bounded, kept, place, j_apart, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, peak, count, form, far, bounded, kept, place, j_apart, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -340,8 +403,8 @@ cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
             high[which] = high[which] + (half(h, which) + half(l, which))
 
 
-cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const Whole *whole, Form form,
-                         bint far, bint apart, bint bounded, Kept *kept, const States *states) noexcept nogil:
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const vec *peak, Form form,
+                         bint far, bint bounded, Kept *kept, const States *states) noexcept nogil:
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef Tail tail
@@ -367,8 +430,11 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
                 for k in range((n - i + WIDTH - 1) // WIDTH):
                     prefetch(later + k * 64)
             if form == PAIRS:
-                pad(<const real *> terms.lost + i, n - i, stripe, 0, tail.b)
-                row.lost = tail.b
+                pad(<const real *> terms.lost + i, n - i, stripe, 0, tail.lost)
+                row.lost = tail.lost
+                if terms.b != NULL:
+                    pad(<const real *> terms.b + i, n - i, stripe, 1, tail.b)
+                    row.b = tail.b
             j = 0
         elif form == PLAIN:    # one register for all addresses
             row.a = <const real *> terms.a + i
@@ -377,14 +443,14 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
                 prefetch(later + k * 64)
             later += stripe * sizeof(real)
         for v in range(WIDTH // LANES):
-            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, whole, TREE, form, far, apart, bounded, kept,
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, peak, TREE, form, far, bounded, kept,
                       i + v * LANES, high + v * HALVES, low + v * HALVES)
         i += stripe
     keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
 
 
-cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const Whole *whole,
-                            Form form, bint far, bint apart, const States *states) noexcept nogil:
+cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const vec *peak,
+                            const States *states) noexcept nogil:
     # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
     cdef dvec high[SPREAD * HALVES_BOUND]
     cdef dvec low[SPREAD * HALVES_BOUND]
@@ -400,13 +466,8 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
             row = first + p
             if row >= n:
                 break
-            count = in_tree(n, row, WIDTH)
-            if count == TREE:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, TREE, form, far, apart, False, NULL, 0,
-                          high + p * HALVES, low + p * HALVES)
-            else:
-                add_eight(terms, row, WIDTH, j, 0, base, whole, count, form, far, apart, False, NULL, 0,
-                          high + p * HALVES, low + p * HALVES)
+            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0,
+                      high + p * HALVES, low + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
     for which in range(HALVES):
@@ -446,11 +507,9 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 count = in_tree(n, row, WIDTH)
                 if count == TREE:
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
-                              False, NULL, 0,
-                              h, l)
+                              NULL, 0, h, l)
                 else:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, False, NULL, 0,
-                              h, l)
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, NULL, 0, h, l)
                 put_sums(high, low, place, h, l)
         first += TREE * WIDTH
     for v in range(vectors):
@@ -480,20 +539,20 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
             if ahead > 0:
                 for s in range(TREE):
                     prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
-            eight_parts(&columns, row, 1, j, 0, base, TREE, form, far, False, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, NULL, TREE, form, far, False, kept, row * TILE + j, TILE, &h, &l)
         elif n - row == 4:
-            eight_parts(&columns, row, 1, j, 0, base, 4, form, far, False, kept, row * TILE + j, TILE, &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, NULL, 4, form, far, False, kept, row * TILE + j, TILE, &h, &l)
         else:
-            eight_parts(&columns, row, 1, j, 0, base, <int> (n - row), form, far, False, kept, row * TILE + j, TILE,
-                        &h, &l)
+            eight_parts(&columns, row, 1, j, 0, base, NULL, <int> (n - row), form, far, False, kept, row * TILE + j,
+                        TILE, &h, &l)
         high[0] = high[0] + h
         low[0] = low[0] + l
         row += TREE
 
 
 cdef inline bint has_few(double total) noexcept nogil:
-    # So little that terms below the range of normal_at could count.
-    return total < (1e-20 if REAL_BITS == 32 else 1e-280)
+    # So little that terms beyond the end of double's range could count, which float has no use for.
+    return REAL_BITS == 64 and total < 1e-280
 
 
 cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
@@ -508,14 +567,14 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     cdef long double rest[LANES_BOUND]
     cdef long double term, added
     cdef Base lower = base[0]
-    cdef vec x, y, lost
+    cdef vec x, y, lost, m
     cdef ivec top
     cdef Py_ssize_t i = 0, k, place
     lower.bottom = splat(-2000)
     for k in range(LANES):
         high[k] = rest[k] = 0
     while i < n:
-        x = along_or_across(terms, n, i, j, along, &tail, &lost)
+        x = along_or_across(terms, n, i, j, along, &tail, &lost, &m)
         top = (x == whole.peak) & (lost == whole.peak_low)
         y = pick(top, splat(<real> -INFINITY), difference(x, &lower, False, True, &lost))
         if not all_set(y < splat(-746)):
@@ -541,90 +600,108 @@ cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which
         near_low - half(base.power, which) * dsplat(2.3190468138462996e-17))
 
 
-cdef void sum_others(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, const Base *base, const Whole *whole,
-                     const States *states) noexcept nogil:
-    # All terms but the peak, relative to it, of one vector of columns, or of a row.
-    cdef dvec high, low, product, factor, factor_low
+cdef inline real largest_of_row_but(const real *a, Py_ssize_t n, vec peak) noexcept nogil:
+    # The largest exponent that is not the peak.
+    cdef vec nothing = splat(<real> -INFINITY)
+    cdef vec most[4]    # four chains, as in peak_of_row
+    cdef Py_ssize_t i = 0
+    cdef int k
+    for k in range(4):
+        most[k] = nothing
+    while i + 4 * LANES <= n:
+        for k in range(4):
+            most[k] = at_least(most[k], unless_peak(load(a + i + k * LANES), &peak))
+        i += 4 * LANES
+    while i < n:
+        most[0] = at_least(most[0], unless_peak(load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[i]),
+                                                &peak))
+        i += LANES
+    return largest(at_least(at_least(most[0], most[1]), at_least(most[2], most[3])))
+
+
+cdef inline vec largest_but(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak) noexcept nogil:
+    # The same of a vector of columns.
+    cdef vec x, lost, m, most = splat(<real> -INFINITY)
+    cdef Py_ssize_t row
+    cdef bint plain = is_plain(terms)
+    for row in range(n):
+        if plain:
+            x = load(<const real *> terms.a + row * terms.a_step + j)
+        else:
+            x = exponent(terms, row, j, RAW, &lost, &m)
+        most = at_least(most, unless_peak(x, &peak))
+    return most
+
+
+cdef inline Base base_apart(const Base *base, vec peak, vec second) noexcept nogil:
+    # Counts from a power of two next to the largest of all but the peak, lest these lose digits beside it.
+    cdef Base lower = base[0]
+    count_from(&lower, at_least(second - base.shift,
+                                (peak - base.shift) - splat(<real> (400 if REAL_BITS == 32 else 2000))), False)
+    return lower
+
+
+cdef inline void bring_to_peak(const States *states, Py_ssize_t place, const Base *base, const Base *lower,
+                               const Whole *whole) noexcept nogil:
+    # Those sums relative to the peak.
+    cdef dvec high, low, product, factor, factor_low, power
     cdef Py_ssize_t k
     cdef int which
-    if along and is_plain(terms) and not base.far:
-        sum_one(terms, n, base, whole, PLAIN, False, True, False, NULL, states)
-    elif along:
-        sum_one(terms, n, base, whole, RAW, True, True, False, NULL, states)
-    else:
-        sum_vector(terms, n, j, base, whole, RAW, True, True, states)
-    for which in range(1 if along else HALVES):
-        k = j + which * DLANES
+    for which in range(HALVES):
+        k = place + which * DLANES
         double_term(dsplat(0) - peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True,
                     &factor, &factor_low)
-        high = doubles(states.high + k, along)
-        low = doubles(states.low + k, along)
+        power = dat_least(half(lower.power, which) - half(base.power, which), dsplat(-1000))
+        high = dscale(dload(states.high + k), power)
+        low = dscale(dload(states.low + k), power)
         product = high * factor
         low = low * factor + (high * factor_low - residual(product, high, factor))
-        if along:
-            states.high[0] = dlane(product, 0)
-            states.low[0] = dlane(low, 0)
-        else:
-            dstore(states.high + k, product)
-            dstore(states.low + k, low)
+        keep_columns(states, k, dsplat(0), product, low, dsplat(0), dsplat(0))
 
 
-cdef inline vec largest_but_peak(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along,
-                                 const Whole *whole) noexcept nogil:
-    # The peak itself where there is nothing else.
-    cdef Tail tail
-    cdef vec x, lost, nothing = splat(<real> -INFINITY), most = nothing
-    cdef Py_ssize_t i = 0
-    while i < n:
-        x = along_or_across(terms, n, i, j, along, &tail, &lost)
-        most = at_least(pick((x == whole.peak) & (lost == whole.peak_low), nothing, x), most)
-        i += LANES if along else 1
-    if along:
-        most = splat(largest(most))
-    return pick(most > nothing, most, whole.peak)
-
-
-cdef void sum_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
-                    const States *states) noexcept nogil:
-    # Where the others lie so far below the peak that they leave the range in which they are added: float counts them
-    # from the largest of themselves, for what is relative to the peak has room in double.
-    cdef double remote[LANES_BOUND]
-    cdef double memory[5 * TILE]
-    cdef States lower = states_in(memory, TILE)
-    cdef Base base = base_of(peak, peak_low, False, False)
+cdef inline void take_few(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
+                          Py_ssize_t count, const States *states) noexcept nogil:
+    cdef Base base = base_of(peak, peak_low, True, False)
     cdef Whole whole
-    cdef Py_ssize_t k, count = 1 if along else LANES
+    cdef double remote[LANES_BOUND]
+    cdef Py_ssize_t k
     cdef bint few = False
-    whole.peak = peak
-    whole.peak_low = peak_low
-    sum_others(terms, n, j, along, &base, &whole, states)
     for k in range(count):
         few = few or has_few(states.high[j + k])
     if not few:
         return
-    if REAL_BITS == 32:
-        base = base_of(largest_but_peak(terms, n, j, along, &whole), splat(0), False, False)
-        sum_others(terms, n, j, along, &base, &whole, &lower)
-        for k in range(count):
-            remote[k] = lower.high[j + k]
-    else:
-        base = base_of(peak, peak_low, True, False)
-        few_terms(terms, n, j, along, &base, &whole, remote)
+    whole.peak = peak
+    whole.peak_low = peak_low
+    few_terms(terms, n, j, along, &base, &whole, remote)
     for k in range(count):
         if has_few(states.high[j + k]):
             states.high[j + k] = remote[k]
             states.low[j + k] = 0
 
 
+cdef void columns_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak, vec peak_low,
+                        const States *states) noexcept nogil:
+    # All terms but the peak, relative to it, of one vector of columns.  Where others equal it, the sum is not what is
+    # asked for.
+    cdef Base base = base_of(peak, peak_low, False, False)
+    cdef Base lower = base_apart(&base, peak, largest_but(terms, n, j, peak))
+    cdef Whole whole
+    whole.peak = peak
+    whole.peak_low = peak_low
+    sum_vector(terms, n, j, &lower, &peak, states)
+    bring_to_peak(states, j, &base, &lower, &whole)
+    take_few(terms, n, j, False, peak, peak_low, LANES, states)
+
+
 cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, bint along, Tail *tail,
-                                vec *lost) noexcept nogil:
+                                vec *lost, vec *m) noexcept nogil:
     # Exponents of a row from element i on, or of columns from j on in row i.
     if not along:
-        return exponent(terms, i, j, RAW, lost)
+        return exponent(terms, i, j, RAW, lost, m)
     if n - i >= LANES:
-        return exponent(terms, 0, i, RAW, lost)
+        return exponent(terms, 0, i, RAW, lost, m)
     pad_terms(terms, i, n - i, LANES, <real> -INFINITY, tail)
-    return exponent(&tail.terms, 0, 0, RAW, lost)
+    return exponent(&tail.terms, 0, 0, RAW, lost, m)
 
 
 cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
@@ -637,6 +714,11 @@ cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
 cdef inline bint are_exact(const Terms *terms) noexcept nogil:
     # Does rounding take nothing from the exponents?
     return terms.scale == 1 and terms.logb == NULL and terms.lost == NULL
+
+
+cdef inline bint are_alone(const Terms *terms) noexcept nogil:
+    # Nor do the powers of two of weights?
+    return are_exact(terms) and terms.b == NULL
 
 
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real *target, real *target_low,
@@ -698,6 +780,7 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
     cdef vec b[TREE]
     cdef vec y[TREE]    # apart, as in `prepare`
     cdef vec y_lost[TREE]
+    cdef vec m[TREE]
     cdef vec high = most[0], low = beside[0]    # in registers
     cdef vec chains[4]    # for a maximum has to wait for the last one
     cdef Py_ssize_t row = first
@@ -714,14 +797,14 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
     while plain and row < end:
         high = at_least(high, load(<const real *> terms.a + row * terms.a_step + j))
         row += 1
-    while not fine and row + TREE <= end:    # nothing is asked of `lost`, and it costs nothing
+    while not fine and terms.b == NULL and row + TREE <= end:    # nothing is asked of `lost`, and it costs nothing
         exponents(terms, row, 1, j, 0, TREE, x, lost, b)
         for s in range(TREE):
             high = at_least(high, x[s])
         row += TREE
     while row < end:
         count = <int> min(end - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, RAW, y, y_lost)
+        some_exponents(terms, row, 1, j, 0, count, RAW, y, y_lost, m)
         for s in range(count):
             if fine:
                 higher(y[s], y_lost[s], &high, &low)
@@ -781,6 +864,91 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
             target_low[j + k] = low[k]
 
 
+# Prepared rows, at equal distances.  Few fields, each in a register.
+cdef struct Several:
+    const real *a
+    const real *lost
+    const real *m
+    Py_ssize_t step
+    bint bypass
+
+
+cdef struct Peaks:
+    real high[LANES_BOUND]
+    real low[LANES_BOUND]
+    real least[LANES_BOUND]
+
+
+cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
+    cdef Terms row = plain_terms(rows.a + k * rows.step, 0)
+    if rows.lost != NULL:
+        row.lost = rows.lost + k * rows.step
+        if rows.m != NULL:
+            row.b = rows.m + k * rows.step
+    row.bypass = rows.bypass
+    return row
+
+
+cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *peaks, const Base *base,
+                     const Whole *whole, const States *states) noexcept nogil:
+    # columns_apart of the rows that are dominated, step by step.
+    cdef real firsts[LANES_BOUND]
+    cdef real seconds[LANES_BOUND]
+    cdef Base lower, own
+    cdef Terms row
+    cdef States here
+    cdef vec peak
+    cdef Py_ssize_t k
+    store(firsts, whole.first)
+    store(seconds, whole.peak)
+    for k in range(count):
+        if firsts[k] < dominated(False):
+            seconds[k] = largest_of_row_but(rows.a + k * rows.step, n, splat(peaks.high[k]))
+    lower = base_apart(base, whole.peak, load(seconds))
+    for k in range(count):
+        if firsts[k] < dominated(False):
+            row = row_of(rows, k)
+            here = from_place(states, k)
+            peak = splat(peaks.high[k])
+            own = base_of(peak, splat(peaks.low[k]), False, False)
+            own = base_apart(&own, peak, splat(seconds[k]))
+            if rows.lost == NULL and not own.far:
+                sum_one(&row, n, &own, &peak, PLAIN, False, False, NULL, &here)
+            else:
+                sum_one(&row, n, &own, &peak, RAW, True, False, NULL, &here)
+    bring_to_peak(states, 0, base, &lower, whole)
+    for k in range(count):
+        if firsts[k] < dominated(False):
+            row = row_of(rows, k)
+            here = from_place(states, k)
+            take_few(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), 1, &here)
+
+
+cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, const States *states) noexcept nogil:
+    # The same of one row of prepared terms, dominated or not.
+    cdef double memory[5 * LANES_BOUND]
+    cdef States here = states_in(memory, LANES_BOUND)
+    cdef Several rows
+    cdef Peaks peaks
+    cdef Whole whole
+    cdef Base base = base_of(peak, peak_low, False, False)
+    cdef Py_ssize_t k
+    rows.a = <const real *> terms.a
+    rows.lost = <const real *> terms.lost
+    rows.m = NULL
+    rows.step = 0
+    rows.bypass = False
+    whole.peak = peak
+    whole.peak_low = peak_low
+    whole.first = splat(0)
+    store(peaks.high, peak)
+    store(peaks.low, peak_low)
+    for k in range(LANES):    # no NaN
+        here.high[k] = here.low[k] = 0
+    rows_apart(rows, n, 1, &peaks, &base, &whole, &here)
+    keep(states, 0, 0, here.high[0], here.low[0], 0, 0)
+
+
 cdef inline vec from_doubles(const double *p) noexcept nogil:
     return joined(dload(p), dload(p + (LANES - DLANES)))
 
@@ -788,10 +956,10 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
 cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                     const States *states) noexcept nogil:
     # A function of its own, for it is large.
-    if is_bounded(base):
-        sum_one(terms, n, base, NULL, PAIRS, False, False, True, kept, states)
+    if is_bounded(base) and terms.b == NULL:
+        sum_one(terms, n, base, NULL, PAIRS, False, True, kept, states)
     else:
-        sum_one(terms, n, base, NULL, PAIRS, False, False, False, kept, states)
+        sum_one(terms, n, base, NULL, PAIRS, False, False, kept, states)
 
 
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
@@ -800,14 +968,14 @@ cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Ke
     if terms.lost != NULL:
         sum_pairs(terms, n, base, kept, states)
     elif is_bounded(base):
-        sum_one(terms, n, base, NULL, PLAIN, False, False, True, kept, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, True, kept, states)
     else:
-        sum_one(terms, n, base, NULL, PLAIN, False, False, False, kept, states)
+        sum_one(terms, n, base, NULL, PLAIN, False, False, kept, states)
 
 
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
     if base.far:
-        sum_one(terms, n, base, NULL, RAW, True, False, False, NULL, states)
+        sum_one(terms, n, base, NULL, RAW, True, False, NULL, states)
     else:
         sum_near(terms, n, base, NULL, states)
 
@@ -817,17 +985,17 @@ cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint 
     cdef Py_ssize_t v
     if plain:
         sum_vectors(terms, n, width, bases, PLAIN, states)
-    else:
+    elif terms.b == NULL:
         sum_vectors(terms, n, width, bases, RAW, states)
     for v in range((width + LANES - 1) // LANES):
-        if bases[v].far:
-            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, RAW, True, False, states)
+        if bases[v].far or terms.b != NULL:
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, states)
 
 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           Py_ssize_t ahead, Kept *kept) noexcept nogil:
     cdef vec high, low, total
-    if base.far:
+    if base.far or terms.b != NULL:
         sum_short(terms, n, j, base, RAW, True, kept, ahead, &high, &low)
     elif plain:
         sum_short(terms, n, j, base, PLAIN, False, kept, ahead, &high, &low)
@@ -863,14 +1031,14 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
         if apart:
-            sum_apart(&own, n, 0, True, most, beside, states)
+            row_apart(&own, n, most, beside, states)
         else:
             sum_of_row(&own, n, &base, states)
         if short and map == LOG_SOFTMAX:
             whole.peak = most
             whole.peak_low = beside
             if settle_logs(states, 0, True, False, False, &base, &whole):
-                sum_apart(&own, n, 0, True, most, beside, states)
+                row_apart(&own, n, most, beside, states)
                 settle_logs(states, 0, True, False, True, &base, &whole)
             states.high[0] = lane(whole.first, 0)
             states.low[0] = lane(whole.second, 0)
@@ -884,7 +1052,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         base = base_of(most, beside, False, False)
         bases[v] = base
         if apart:
-            sum_apart(terms, n, j, False, most, beside, states)
+            columns_apart(terms, n, j, most, beside, states)
         elif short and map == LOG_SOFTMAX:
             to_doubles(wholes[v].first, states.high + j)
             to_doubles(wholes[v].second, states.low + j)
@@ -961,6 +1129,7 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     cdef vec pair[2]    # apart, as in `prepare`
     cdef vec x[TREE]
     cdef vec lost[TREE]
+    cdef vec m[TREE]
     cdef Py_ssize_t row = 1
     cdef int s, count
     second[0] = splat(<real> -INFINITY)
@@ -981,10 +1150,10 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
                     prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
             row += count
         return
-    peak[0] = exponent(terms, 0, j, RAW, lost)
+    peak[0] = exponent(terms, 0, j, RAW, lost, m)
     while row < n:
         count = <int> min(n - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost)
+        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost, m)
         for s in range(0, count, 2):
             one_or_two_more(x + s, count - s, rest + (row + s - 1) * LANES, peak, second)
         row += count
@@ -998,7 +1167,7 @@ cdef inline void log_of_rest(vec power, vec high, vec low, Whole *whole) noexcep
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
     cdef int which
-    table_power(splat(0) - whole.peak, splat(0), True, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
+    table_power(splat(0) - whole.peak, splat(0), NULL, True, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
     scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
     low = low * t
@@ -1052,7 +1221,7 @@ cdef void logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pl
     base = base_of(other.peak, other.peak_low, True, False)
     states_of_short(terms, n, j, plain, &base, &states)
     if settle_logs(&states, j, False, True, False, &base, &other):
-        sum_apart(terms, n, j, False, other.peak, other.peak_low, &states)
+        columns_apart(terms, n, j, other.peak, other.peak_low, &states)
         settle_logs(&states, j, False, True, True, &base, &other)
     whole.peak = other.peak
     whole.peak_low = other.peak_low
@@ -1067,7 +1236,7 @@ cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint
     cdef vec high[TILE]
     cdef vec low[TILE]
     cdef ivec usual[TILE]
-    cdef bint by_rest = are_exact(terms) and n > 1
+    cdef bint by_rest = are_alone(terms) and n > 1
     cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         usual[v] = splat(0) > splat(0)
@@ -1207,11 +1376,13 @@ cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
     return y + (y * (q + second) - vresidual(y, t, first))
 
 
-cdef inline vec one_share(vec x, vec lost, const Base *base, const Whole *whole, bint exact, bint far) noexcept nogil:
+cdef inline vec one_share(vec x, vec lost, const vec *m, const Base *base, const Whole *whole, bint exact,
+                          bint far) noexcept nogil:
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
     cdef vec d = difference(x, base, exact, far, &lost)
-    table_power(at_least(d, base.bottom), lost, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
+    table_power(at_least(d, base.bottom), lost, m, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k,
+                &z)
     return rounded_from(base.bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
 
 
@@ -1227,7 +1398,7 @@ cdef inline vec counted_from(const Base *base, const Whole *whole) noexcept nogi
 
 cdef vec share_again(vec x, vec lost, const Base *base, const Whole *whole) noexcept nogil:
     cdef Base lower = base_to_write(base, whole)
-    return one_share(x, lost, &lower, whole, False, False)
+    return one_share(x, lost, NULL, &lower, whole, False, False)
 
 
 cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact, const Base *base, const Whole *whole,
@@ -1248,7 +1419,7 @@ cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact,
     for s in range(count):
         y[s] = at_least(x[s], base.bottom + splat(<real> (16.0 if REAL_BITS == 32 else 41.0)))
         rest[s] = splat(0) if exact else pick(x[s] >= base.bottom, lost[s], splat(0))
-    table_powers(y, rest, count, exact, base.steps, True, &powers, t, q, k, z)
+    table_powers(y, rest, NULL, count, exact, base.steps, True, &powers, t, q, k, z)
     for s in range(count):
         y[s] = product(t[s], q[s], first, whole.second)
         fine = fine & (y[s] >= smallest())
@@ -1279,8 +1450,7 @@ cdef inline Less less_of(const Whole *whole) noexcept nogil:
     cdef Less less
     cdef vec zero = splat(0), infinity = splat(<real> INFINITY), total, error
     cdef vec largest_number = splat(<real> (3.4028234663852886e38 if REAL_BITS == 32 else 1.7976931348623157e308))
-    cdef ivec whole_log = (whole.first >= splat(<real> dominated(True))) | (
-        (whole.second == zero) & (whole.peak_low == zero))
+    cdef ivec whole_log = (whole.first >= splat(<real> dominated(True))) | (whole.peak_low == zero)
     cdef ivec together = whole_log & (
         magnitude(whole.peak) < splat(largest_near()))
     vtwo_sum(whole.peak, whole.first, &total, &error)
@@ -1367,7 +1537,8 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
     cdef Base lower = base_to_write(base, whole)
     cdef Less less = less_of(whole)
     cdef Tail tail
-    cdef vec x, y, lost
+    cdef vec x, y, lost, factors
+    cdef vec *m = &factors if take_factors(terms, form, far, False) else NULL
     cdef Py_ssize_t i = 0, j, count = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + count), quick = not less.twice and less.sign != 0
     while i < n:
@@ -1376,9 +1547,14 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
             pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
             terms = &tail.terms
             j = 0
-        x = exponent(terms, 0, j, form, &lost)
+        if form == RAW and terms.lost != NULL:
+            x = load(<const real *> terms.a + j)
+            lost = load(<const real *> terms.lost + j)
+            factors = load(<const real *> terms.b + j) if terms.b != NULL else splat(1)
+        else:
+            x = exponent(terms, 0, j, form, &lost, &factors)
         if map == SOFTMAX:
-            y = one_share(x, lost, &lower, whole, form == PLAIN, far)
+            y = one_share(x, lost, m, &lower, whole, form == PLAIN, far)
         else:    # until the first -inf, say: a question whose answer cannot be guessed costs more
             quick = quick and all_set(x >= less.lowest)
             y = quick_log(x, lost, &less, form == PLAIN, less.sign) if quick else one_log(x, lost, &less, form == PLAIN)
@@ -1425,8 +1601,8 @@ cdef inline void near_answers(vec *x, const vec *lost, int count, bint exact, co
         return
     for s in range(count):
         rest = splat(0) if exact else pick(x[s] >= lower.bottom, lost[s], splat(0))
-        table_power(at_least(x[s], lower.bottom), rest, exact, splat(WHOLE_STEPS), False, &products.powers, &y, &q,
-                    &k, &z)
+        table_power(at_least(x[s], lower.bottom), rest, NULL, exact, splat(WHOLE_STEPS), False, &products.powers, &y,
+                    &q, &k, &z)
         x[s] = rounded_from(lower.bottom, x[s], y + (y * (q + whole.second) - vlookup(products.rest, z)), k,
                             whole.power)
 
@@ -1472,7 +1648,7 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
     # Of prepared terms.
     if map == LOG_SOFTMAX:
         write_logs(terms, n, base, whole, out)
-    elif base.far:
+    elif base.far or terms.b != NULL:
         write_row(terms, n, SOFTMAX, RAW, True, base, whole, out)
     elif terms.lost == NULL:
         write_near_row(terms, n, True, base, whole, out)
@@ -1489,7 +1665,7 @@ cdef struct Panel:
     Py_ssize_t ahead    # as in `distance`, where nothing else asks for the result's memory; else 0
 
 
-cdef inline void answers(vec *x, vec *lost, int count, const Base *base, const Whole *whole, vec first,
+cdef inline void answers(vec *x, vec *lost, const vec *m, int count, const Base *base, const Whole *whole, vec first,
                          const Less *less, Map map, Form form, bint far) noexcept nogil:
     # Of `count` vectors of exponents, in their place.
     cdef int s
@@ -1500,14 +1676,15 @@ cdef inline void answers(vec *x, vec *lost, int count, const Base *base, const W
         if map == LOG_SOFTMAX:
             x[s] = one_log(x[s], lost[s], less, form == PLAIN)
         else:
-            x[s] = one_share(x[s], lost[s], base, whole, form == PLAIN, far)
+            x[s] = one_share(x[s], lost[s], factors_from(m, s), base, whole, form == PLAIN, far)
 
 
 cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
                           vec first, const Less *less, Map map, Form form, bint far) noexcept nogil:
-    cdef vec lost
-    cdef vec x = exponent(terms, row, j, form, &lost)
-    answers(&x, &lost, 1, base, whole, first, less, map, form, far)
+    cdef vec lost, m
+    cdef vec *factors = &m if take_factors(terms, form, far, False) else NULL
+    cdef vec x = exponent(terms, row, j, form, &lost, &m)
+    answers(&x, &lost, factors, 1, base, whole, first, less, map, form, far)
     return x
 
 
@@ -1521,11 +1698,14 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
     cdef Terms own = terms[0]
     cdef vec x[GROUP_BOUND]
     cdef vec lost[GROUP_BOUND]
+    cdef vec factors[GROUP_BOUND]
+    cdef vec *m = factors if take_factors(terms, form, far, False) else NULL
     cdef Py_ssize_t row = begin, j = v * LANES
     cdef int s, group = 4 if form != PLAIN else PAIRED
     while group > 1 and row + group <= end:
-        some_exponents(&own, row, 1, j, 0, group, HERE if form == RAW and not far else form, x, lost)
-        answers(x, lost, group, &base, &whole, first, &less, map, form, far)
+        some_exponents(&own, row, 1, j, 0, group, HERE if form == RAW and not far else form, x, lost,
+                       factors)
+        answers(x, lost, m, group, &base, &whole, first, &less, map, form, far)
         for s in range(group):
             if panel.ahead > 0:
                 prefetch(out + (row + s) * out_step + j + panel.ahead)
@@ -1564,7 +1744,7 @@ cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef bint plain = is_plain(terms), far = False
     cdef Py_ssize_t v
     for v in range((width + LANES - 1) // LANES):
-        far = far or (map == SOFTMAX and panel.bases[v].far)
+        far = far or (map == SOFTMAX and (panel.bases[v].far or terms.b != NULL))
     for v in range((width + LANES - 1) // LANES):
         if map == LOG_SOFTMAX:
             panel.less[v] = less_of(&panel.wholes[v])
@@ -1656,7 +1836,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     if map == SOFTMAX:
         settle_shares(&states, 0, True, &base, &whole)
     elif settle_logs(&states, 0, True, False, False, &base, &whole):
-        sum_apart(terms, n, 0, True, whole.peak, whole.peak_low, &states)
+        row_apart(terms, n, whole.peak, whole.peak_low, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         whole.first = counted_from(&base, &whole)
@@ -1723,28 +1903,6 @@ cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     return <Kept *> (kept.t + place)
 
 
-# Prepared rows, at equal distances.  Few fields, each in a register.
-cdef struct Several:
-    const real *a
-    const real *lost
-    Py_ssize_t step
-    bint bypass
-
-
-cdef struct Peaks:
-    real high[LANES_BOUND]
-    real low[LANES_BOUND]
-    real least[LANES_BOUND]
-
-
-cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
-    cdef Terms row = plain_terms(rows.a + k * rows.step, 0)
-    if rows.lost != NULL:
-        row.lost = rows.lost + k * rows.step
-    row.bypass = rows.bypass
-    return row
-
-
 cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form form, bint bounded, bint may_be_roomy,
                           const Peaks *peaks, Kept *kept, Py_ssize_t step, bint *roomy, real *powers,
                           const States *states) noexcept nogil:
@@ -1767,7 +1925,7 @@ cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form for
         if form == PAIRS:
             sum_pairs(&row, n, &base, own, &here)
         else:
-            sum_one(&row, n, &base, NULL, form, False, False, bounded, own, &here)
+            sum_one(&row, n, &base, NULL, form, False, bounded, own, &here)
 
 
 cdef void sum_some_odd(const Several *rows, Py_ssize_t n, Py_ssize_t count, bint may_be_roomy, const Peaks *peaks,
@@ -1830,12 +1988,7 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
         settle_shares(&states, 0, False, &base, &whole)
         whole.first = counted_from(&base, &whole)
     elif settle_logs(&states, 0, False, False, False, &base, &whole):
-        store(firsts, whole.first)
-        for k in range(count):
-            if firsts[k] < dominated(False):
-                row = row_of(rows, k)
-                here = from_place(&apart, k)
-                sum_apart(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), &here)
+        rows_apart(rows, n, count, &peaks, &base, &whole, &apart)
         settle_logs(&apart, 0, False, False, True, &base, &whole)
     store(firsts, whole.first)
     store(seconds, whole.second)
@@ -1867,7 +2020,8 @@ cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, 
     cdef Terms row
     cdef Py_ssize_t k
     rows.a = room.x
-    rows.lost = NULL if are_exact(terms) else room.lost
+    rows.lost = NULL if are_alone(terms) else room.lost
+    rows.m = NULL if terms.b == NULL else room.m
     rows.step = in_whole_vectors(n)
     rows.bypass = terms.bypass
     for k in range(count):
@@ -1902,7 +2056,7 @@ cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map
     cdef Terms rest = terms_from(terms, 0, sizeof(real))
     cdef Several rows
     cdef bint usual = together > 1
-    rows.lost = NULL
+    rows.lost = rows.m = NULL
     rows.step = terms.a_step
     rows.bypass = terms.bypass
     while usual and row + 1 < count:
@@ -2017,7 +2171,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         if map == SOFTMAX:
             settle_shares(&states, j, False, base, whole)
         elif settle_logs(&states, j, False, False, False, base, whole):
-            sum_apart(terms, n, j, False, whole.peak, whole.peak_low, &apart)
+            columns_apart(terms, n, j, whole.peak, whole.peak_low, &apart)
             settle_logs(&apart, j, False, False, True, base, whole)
     answer_panel(terms, n, width, map, &panel, out, out_step)
     return True

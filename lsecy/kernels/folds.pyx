@@ -202,6 +202,7 @@ cdef struct Tail:
     Terms terms
     real a[TREE * SPREAD]
     real b[TREE * SPREAD]
+    real lost[TREE * SPREAD]
     char kept[TREE * SPREAD]
 
 
@@ -214,8 +215,8 @@ cdef inline void pad_operands(Terms *terms, Py_ssize_t first, Py_ssize_t count, 
     pad(<const real *> terms.a + first, count, length, filler, tail.a)
     terms.a = tail.a
     if terms.lost != NULL:
-        pad(<const real *> terms.lost + first, count, length, 0, tail.b)
-        terms.lost = tail.b
+        pad(<const real *> terms.lost + first, count, length, 0, tail.lost)
+        terms.lost = tail.lost
     if terms.b != NULL and terms.b_inner:
         pad(<const real *> terms.b + first, count, length, 0, tail.b)
         terms.b = tail.b
@@ -1193,7 +1194,7 @@ cdef inline vec expected(vec most) noexcept nogil:
 cdef inline bint guess_row(const Terms *terms, Py_ssize_t n, real *shift) noexcept nogil:
     # False if nothing can be guessed.
     cdef vec x[SAMPLE]
-    cdef vec lost, most, infinity = splat(<real> INFINITY)
+    cdef vec lost, b, most, infinity = splat(<real> INFINITY)
     cdef Tail tail
     cdef Py_ssize_t vectors = (min(n, SAMPLE) + LANES - 1) // LANES, v
     cdef ivec close = splat(0) == splat(0), none = close
@@ -1201,8 +1202,11 @@ cdef inline bint guess_row(const Terms *terms, Py_ssize_t n, real *shift) noexce
     for v in range(vectors):
         if plain and (v + 1) * LANES <= n:
             x[v] = load(<const real *> terms.a + v * LANES)
+        elif (v + 1) * LANES <= n:
+            x[v] = fetch(terms, 0, v * LANES, &lost, &b)
         else:
-            x[v] = along_or_across(terms, n, v * LANES, 0, True, &tail, &lost)
+            pad_terms(terms, v * LANES, n - v * LANES, LANES, <real> -INFINITY, &tail)
+            x[v] = fetch(&tail.terms, 0, 0, &lost, &b)
         none = none & (x[v] == splat(0) - infinity)
         close = close & ((magnitude(x[v]) < splat(GRID)) | (x[v] == splat(0) - infinity))
     shift[0] = 0

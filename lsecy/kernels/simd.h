@@ -785,6 +785,15 @@ INLINE vec inverse_near(vec x, vec *place, vec *exponent) {
 #else
 INLINE vec inverse_near(vec x, vec *place, vec *exponent) { return *place = *exponent = x; }
 #endif
+/* 1 / x for x a normal number, to an eighth of itself: a reciprocal's bits are nearly what its argument's lack of a
+ * constant. */
+INLINE vec coarse_inverse(vec x) {
+#if REAL_BITS == 64
+    return from_bits(bits_of(splat(0x1.e623822fc16e6p+1022)) - bits_of(x));
+#else
+    return from_bits(bits_of(splat(0x1.e6238ep+126f)) - bits_of(x));
+#endif
+}
 /* t 2^floor(k) for z = k + WHOLE_STEPS, if that is a normal number: z's bits, moved up, are the exponent and, below
  * it, j, which t's bits lack (BARE).  scalef would hold up the adders twice as long as this. */
 INLINE vec times_power(vec t, vec z) {

@@ -61,6 +61,7 @@ cdef extern from "simd.h" nogil:
     vec nearest_whole(vec x)
     vec power_of_whole(vec k)
     vec raised_power(vec x, int raised)
+    vec coarse_inverse(vec x)
     vec times_power(vec t, vec z)
     real largest(vec x)
     vec rounded_at(vec t, vec k, vec power)
