@@ -83,9 +83,10 @@ def softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None,
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, out, dtype, False, _drivers.QUICK)
+    cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, other_than_row(out, x), dtype, False,
+                                    _drivers.QUICK)
     if n > 0:
-        result = one_row(<cnp.ndarray> x, n, SOFTMAX)
+        result = one_row(<cnp.ndarray> x, n, SOFTMAX, out)
         if result is not None:
             return result
     asked = _arguments.mapping("softmax", x, axis, b, where, logb, scale, out, dtype)
@@ -129,9 +130,10 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
     >>> float(log_softmax([40.0, 0.0])[0])
     -4.248354255291589e-18
     """
-    cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, out, dtype, False, _drivers.QUICK)
+    cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, other_than_row(out, x), dtype, False,
+                                    _drivers.QUICK)
     if n > 0:
-        result = one_row(<cnp.ndarray> x, n, LOG_SOFTMAX)
+        result = one_row(<cnp.ndarray> x, n, LOG_SOFTMAX, out)
         if result is not None:
             return result
     asked = _arguments.mapping("log_softmax", x, axis, b, where, logb, scale, out, dtype, "x", True, True)
@@ -246,10 +248,29 @@ cdef Call running(a, axis, b, where, logb, scale, out, dtype):
     return asked
 
 
-cdef inline object one_row(cnp.ndarray x, Py_ssize_t n, Map map):
+cdef inline object other_than_row(out, x):
+    # `out`, but None where a row as `bare_length` asks for can be written to it as it comes.
+    cdef char *row
+    cdef char *target
+    cdef Py_ssize_t length
+    if out is None or not (cnp.PyArray_CheckExact(out) and cnp.PyArray_CheckExact(x)):
+        return out
+    row = <char *> cnp.PyArray_DATA(<cnp.ndarray> x)
+    target = <char *> cnp.PyArray_DATA(<cnp.ndarray> out)
+    length = cnp.PyArray_NBYTES(<cnp.ndarray> out)
+    if (cnp.PyArray_NDIM(<cnp.ndarray> out) == 1 and cnp.PyArray_NDIM(<cnp.ndarray> x) == 1
+            and cnp.PyArray_DIM(<cnp.ndarray> out, 0) == cnp.PyArray_DIM(<cnp.ndarray> x, 0)
+            and cnp.PyArray_TYPE(<cnp.ndarray> out) == cnp.PyArray_TYPE(<cnp.ndarray> x)
+            and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> out) and cnp.PyArray_ISBEHAVED(<cnp.ndarray> out)
+            and (target == row or target + length <= row or row + length <= target)):
+        return None
+    return out
+
+
+cdef inline object one_row(cnp.ndarray x, Py_ssize_t n, Map map, out):
     # None where the row is special.
     cdef cnp.npy_intp shape = n
-    cdef object result = cnp.PyArray_SimpleNew(1, &shape, cnp.PyArray_TYPE(x))
+    cdef object result = cnp.PyArray_SimpleNew(1, &shape, cnp.PyArray_TYPE(x)) if out is None else out
     cdef int bits = 64 if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE else 32
     if _drivers.map_row(cnp.PyArray_DATA(x), n, bits, map, cnp.PyArray_DATA(<cnp.ndarray> result)):
         return result

@@ -389,6 +389,21 @@ def test_in_place_has_the_same_bits_in_every_layout(isa, dtype, function, rng, l
     assert differing(pairs) == []
 
 
+@pytest.mark.parametrize("n", [1, 10, 64, 65, 300, 2048, 2049])
+def test_a_row_is_written_to_out_wherever_it_lies(isa, dtype, function, rng, n):
+    """Apart, in its own place, or some elements on; special rows too."""
+    for special in (0, np.inf, np.nan):
+        a = rng.normal(0, 5, n).astype(dtype)
+        a[n // 2] += special
+        reference = call(function, a)
+        apart, own = np.empty_like(a), a.copy()
+        assert call(function, a, out=apart) is apart
+        assert call(function, own, out=own) is own
+        memory = np.concatenate([a, np.zeros(3, dtype)])
+        further = call(function, memory[:n], out=memory[3:])
+        assert [exact.same_bits(x, reference) for x in (apart, own, further)] == [True] * 3
+
+
 @pytest.mark.parametrize("layout", writable(LAYOUTS))
 def test_out_of_any_layout_gets_the_same_bits(isa, dtype, function, rng, layout):
     pairs = []
