@@ -12,8 +12,7 @@
 # terms add up without error; what that leaves joins the second, which is small: so the sum has some 5
 # bits more than the element type.  A share is rounded once, where its two parts are added.
 #
-# A weight 2^e m adds e ln2 to the exponent and multiplies the power by m: what rounding takes from the one joins
-# what it took from the exponent before, what it takes from the other joins q.
+# A weight 2^e m adds e to k and multiplies the power by m: what rounding takes from that joins q.
 #
 # log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
 # rest is added apart, counted from a power of its own.  Short columns subtract the peak
@@ -110,7 +109,8 @@ cdef inline bint is_bounded(const Base *base) noexcept nogil:
 cdef enum Form:
     PLAIN     # they are the elements
     PAIRS     # they and what rounding took from them were worked out before (`prepared`)
-    RAW       # they are to be worked out, and there may be factors
+    WEIGHED   # they have weights, which were split before
+    RAW       # they are to be worked out, and there may be weights
     HERE      # the same without a call, which costs a fifth of a sum
 
 
@@ -127,154 +127,209 @@ cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t r
             lost[s] = not_nan(lost[s])
 
 
-cdef inline void take_power(vec a, vec error, vec b, vec *x, vec *lost, vec *m) noexcept nogil:
-    # b exp(a + error) = m exp(x + lost) for x + lost = a + error + e ln2, b = 2^e m, 1 <= m < 2: so weights of any size
-    # count as exponents do, and cost a share no digit.  The product of e and LN2_HIGH is exact; x is the sum rounded,
-    # lest it change where the two are added once more (`difference`).
-    cdef vec e, sum, more
+# Weights 2^e m are two vectors each, e GROUP_BOUND places behind m.
+
+cdef inline void take_weight(vec a, vec b, vec *x, vec *w) noexcept nogil:
+    # A weight that is no positive number takes its element with it: 0 drops it, others leave it undefined.
     cdef ivec usual = (b > splat(0)) & (b < splat(<real> INFINITY))
-    split_power(b, m, &e)
-    if not all_set(usual):    # 0 drops what it weighs, others leave it undefined
-        a = pick(usual, a, pick(b == splat(0), splat(<real> -INFINITY), a + b))
-        m[0] = pick(usual, m[0], splat(1))
-        e = pick(usual, e, splat(0))
-    vtwo_sum(a, e * splat(<real> (LN2_HIGH_FLOAT if REAL_BITS == 32 else LN2_HIGH_DOUBLE)), &sum, &more)
-    error = (e * splat(<real> (LN2_LOW_FLOAT if REAL_BITS == 32 else LN2_LOW_DOUBLE)) + error) + more
-    error = not_nan(error)
-    x[0] = sum + error
-    lost[0] = not_nan((sum - x[0]) + error)
+    x[0] = a
+    split_power(b, w, w + GROUP_BOUND)
+    if not all_set(usual):
+        x[0] = pick(usual, a, pick(b == splat(0), splat(<real> -INFINITY), a + b))
+        w[0] = pick(usual, w[0], splat(1))
+        w[GROUP_BOUND] = pick(usual, w[GROUP_BOUND], splat(0))
+
+
+cdef inline vec in_sum(vec x, const vec *w) noexcept nogil:
+    # x + log(weight), to a factor of 2: what tells how large a term is.
+    return fused(w[GROUP_BOUND], splat(<real> 0.6931471805599453), x)
+
+
+cdef inline vec bottom_of(const Base *base, const vec *w) noexcept nogil:
+    # The lowest x whose term counts.
+    return base.bottom if w == NULL else base.bottom - w[GROUP_BOUND] * splat(<real> 0.6931471805599453)
 
 
 cdef inline bint weigh_alone(const Terms *terms) noexcept nogil:
-    return terms.b != NULL and terms.b_inner and terms.kept == NULL and are_exact(terms)
+    return terms.b != NULL and terms.kept == NULL and terms.powers == NULL and are_exact(terms)
 
 
-cdef inline vec weighed(const Terms *terms, Py_ssize_t place, Py_ssize_t weight, vec *lost, vec *m) noexcept nogil:
-    # raw_exponents of one vector without its questions.
+cdef inline vec weighed(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec *w) noexcept nogil:
+    # raw_exponents of one vector without its questions; nothing is lost.
+    cdef const real *b = <const real *> terms.b + row * terms.b_step
     cdef vec x
-    take_power(load(<const real *> terms.a + place), splat(0), load(<const real *> terms.b + weight), &x, lost, m)
+    take_weight(load(<const real *> terms.a + row * terms.a_step + j),
+                load(b + j) if terms.b_inner else splat(b[0]), &x, w)
     return x
 
 
+cdef inline void load_weight(const Terms *terms, Py_ssize_t place, vec *w) noexcept nogil:
+    # Of prepared terms.
+    w[0] = load(<const real *> terms.b + place)
+    w[GROUP_BOUND] = load(<const real *> terms.powers + place)
+
+
 cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
-                        int count, vec *x, vec *lost, vec *m) noexcept nogil:
-    # A function of its own, for it is large.  With the factors that softmax has of weights, which are 1 without.
+                        int count, vec *x, vec *lost, vec *w) noexcept nogil:
+    # A function of its own, for it is large.  With the weights of softmax, which are 1 without.
     cdef Py_ssize_t place = row * terms.a_step + j, step = row_apart * terms.a_step + j_apart
-    cdef Py_ssize_t weight = row * terms.b_step + j, weight_step = row_apart * terms.b_step + j_apart
     cdef bint alone = weigh_alone(terms)
+    cdef vec sum
     cdef int s
-    if not alone:
-        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, m)
-    if terms.b == NULL or terms.lost != NULL:
+    if terms.powers != NULL:
         for s in range(count):
-            m[s] = splat(1) if terms.b == NULL else load(<const real *> terms.b + place + s * step)
+            x[s] = load(<const real *> terms.a + place + s * step)
+            lost[s] = splat(0) if terms.lost == NULL else load(<const real *> terms.lost + place + s * step)
+            load_weight(terms, place + s * step, w + s)
+        return
+    if not alone:
+        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, w)
+    if terms.b == NULL:
+        for s in range(count):
+            w[s] = splat(1)
+            w[s + GROUP_BOUND] = splat(0)
         return
     for s in range(count):
         if alone:
-            x[s] = weighed(terms, place + s * step, weight + s * weight_step, lost + s, m + s)
-        else:
-            take_power(x[s], lost[s], m[s], x + s, lost + s, m + s)
+            x[s] = weighed(terms, row + s * row_apart, j + s * j_apart, w + s)
+            lost[s] = splat(0)
+        else:    # rounded, lest the pair change where `difference` adds its numbers once more
+            sum = x[s] + lost[s]
+            lost[s] = not_nan((x[s] - sum) + lost[s])
+            take_weight(sum, w[s], x + s, w + s)
 
 
 cdef inline void some_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                                Py_ssize_t j_apart, int count, Form form, vec *x, vec *lost, vec *m) noexcept nogil:
+                                Py_ssize_t j_apart, int count, Form form, vec *x, vec *lost, vec *w) noexcept nogil:
     cdef Py_ssize_t place
     cdef int s
     if form == RAW:
-        raw_exponents(terms, row, row_apart, j, j_apart, unknown(count), x, lost, m)
+        raw_exponents(terms, row, row_apart, j, j_apart, unknown(count), x, lost, w)
         return
     if form == HERE:
-        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, m)
+        exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, w)
         return
     for s in range(count):
         place = (row + s * row_apart) * terms.a_step + j + s * j_apart
         x[s] = load(<const real *> terms.a + place)
         lost[s] = load(<const real *> terms.lost + place) if form == PAIRS else splat(0)
-        if form == PAIRS and terms.b != NULL:
-            m[s] = load(<const real *> terms.b + place)
+        if form == WEIGHED:
+            load_weight(terms, place, w + s)
 
 
-cdef inline bint take_factors(const Terms *terms, Form form, bint far, bint bounded) noexcept nogil:
-    # Are there factors?  Of several ways to the same bits the more general ones alone have them, for the code's size.
-    return form == RAW and far or (form == PAIRS and not bounded and terms.b != NULL)
+cdef inline bint have_weights(Form form, bint far) noexcept nogil:
+    # Are there weights?  Of several ways to the same bits the more general one alone has them, for the code's size.
+    return form == WEIGHED or (form == RAW and far)
 
 
 cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Form form, vec *lost,
-                         vec *m) noexcept nogil:
+                         vec *w) noexcept nogil:
     cdef vec x
-    some_exponents(terms, row, 0, j, 0, 1, form, &x, lost, m)
+    some_exponents(terms, row, 0, j, 0, 1, form, &x, lost, w)
     return x
+
+
+# What `peak_of_row` finds.
+cdef struct Peak:
+    real high
+    real low
+    real least
 
 
 # The exponents of a row of at most a block, worked out once for all looks at it.
 cdef struct Prepared:
     real x[2 * BLOCK_DOUBLES]
     real lost[2 * BLOCK_DOUBLES]
-    real m[2 * BLOCK_DOUBLES]
+    real m[2 * BLOCK_DOUBLES]         # of weights
+    real powers[2 * BLOCK_DOUBLES]
 
 
-cdef inline void keep_exponents(const Terms *terms, const vec *x, const vec *lost, const vec *m, int count,
-                                Prepared *room, Py_ssize_t j) noexcept nogil:
+cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint exact, Prepared *room,
+                                Py_ssize_t j) noexcept nogil:
     cdef int s
     for s in range(count):
         store(room.x + j + s * LANES, x[s])
-        if not are_alone(terms):
+        if not exact:
             store(room.lost + j + s * LANES, lost[s])
-        if m != NULL and terms.b != NULL:
-            store(room.m + j + s * LANES, m[s])
 
 
-cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
+cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
+    # The peak, if there are weights.
     # The end first, some of whose elements come once more: what is read soon after is then what one store wrote.
     cdef vec x[GENERAL]
     cdef vec lost[GENERAL]
     cdef vec b[GENERAL]
-    cdef vec y[GENERAL]    # apart, for what a function is given lies in memory
-    cdef vec y_lost[GENERAL]
-    cdef vec m[GENERAL]
+    cdef vec last[1]    # apart, for what a function is given lies in memory
+    cdef vec last_lost[1]
+    cdef vec w[2 * GROUP_BOUND]
     cdef Tail tail
-    cdef Py_ssize_t j = 0, whole = n // LANES * LANES, k
-    if weigh_alone(terms) and n >= LANES:
-        for k in range(whole // LANES + 1):
-            j = (k - 1) * LANES if k > 0 else n - LANES
-            y[0] = weighed(terms, j, j, y_lost, m)
-            keep_exponents(terms, y, y_lost, m, 1, room, j)
+    cdef Py_ssize_t j = 0, whole = n // LANES * LANES
+    cdef bint exact = are_exact(terms)
+    if terms.b != NULL:
+        prepare_weighed(terms, n, room, peak)
         return
     if n >= GENERAL * LANES:
         if whole < n:
-            raw_exponents(terms, 0, 0, n - LANES, 0, 1, y, y_lost, m)
-            keep_exponents(terms, y, y_lost, m, 1, room, n - LANES)
+            raw_exponents(terms, 0, 0, n - LANES, 0, 1, last, last_lost, w)
+            keep_exponents(last, last_lost, 1, exact, room, n - LANES)
         while j < whole:
             j = min(j, whole - GENERAL * LANES)
-            if terms.b != NULL:
-                raw_exponents(terms, 0, 0, j, LANES, GENERAL, y, y_lost, m)
-                keep_exponents(terms, y, y_lost, m, GENERAL, room, j)
-            else:
-                exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost, b)
-                keep_exponents(terms, x, lost, NULL, GENERAL, room, j)
+            exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost, b)
+            keep_exponents(x, lost, GENERAL, exact, room, j)
             j += GENERAL * LANES
         return
     while j < n:
-        y[0] = along_or_across(terms, n, j, 0, True, &tail, y_lost, m)
-        keep_exponents(terms, y, y_lost, m, 1, room, j)
+        last[0] = along_or_across(terms, n, j, 0, True, &tail, last_lost, w)
+        keep_exponents(last, last_lost, 1, exact, room, j)
         j += LANES
 
 
-cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
+cdef inline void prepare_weighed(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
+    # With the peak of the terms, to a factor of 2, for which the weights have to be split.
+    cdef vec lost[1]
+    cdef vec w[2 * GROUP_BOUND]
+    cdef vec x, size, most = splat(<real> -INFINITY), least = splat(<real> INFINITY)
+    cdef Tail tail
+    cdef Py_ssize_t first = n - LANES if n > LANES else 0, j = first
+    cdef bint alone = weigh_alone(terms) and n >= LANES, exact = are_exact(terms)
+    while True:
+        if alone:
+            x = weighed(terms, 0, j, w)
+            lost[0] = splat(0)
+        else:
+            x = along_or_across(terms, n, j, 0, True, &tail, lost, w)
+        keep_exponents(&x, lost, 1, exact, room, j)
+        store(room.m + j, w[0])
+        store(room.powers + j, w[GROUP_BOUND])
+        size = in_sum(x, w)
+        most = at_least(most, size)
+        least = at_most(least, size)
+        j = 0 if j == first else j + LANES
+        if j >= first:
+            break
+    peak.high = largest(most)
+    peak.low = 0
+    peak.least = -largest(splat(0) - least)
+
+
+cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
+    # Their peak is kept where there are weights.
     cdef Terms own = terms[0]
-    if is_plain(terms) or terms.lost != NULL:
+    if is_plain(terms) or terms.lost != NULL or terms.powers != NULL:
         return own
-    prepare(terms, n, room)
+    prepare(terms, n, room, peak)
     own = plain_terms(room.x, 0)
     own.bypass = terms.bypass
-    if not are_alone(terms):
+    if not are_exact(terms):
         own.lost = room.lost
     if terms.b != NULL:
         own.b = room.m
+        own.powers = room.powers
+        own.known = peak
     return own
 
 
-cdef inline vec difference(vec x, const Base *base, bint exact, bint far, vec *lost) noexcept nogil:
+cdef inline vec difference(vec x, const Base *base, vec bottom, bint exact, bint far, vec *lost) noexcept nogil:
     # x - shift; lost gains what rounding takes from it, and loses shift_low.  What lies below the bottom is forgotten:
     # of huge numbers what was lost need not be small.
     cdef vec d, error
@@ -285,7 +340,7 @@ cdef inline vec difference(vec x, const Base *base, bint exact, bint far, vec *l
         x = d + error
         lost[0] = (d - x) + error
     if far or not exact:
-        lost[0] = pick(x >= base.bottom, lost[0], splat(0))
+        lost[0] = pick(x >= bottom, lost[0], splat(0))
     return x
 
 
@@ -307,7 +362,11 @@ cdef struct Kept:
     real rest[LANES_BOUND]
 
 
-cdef inline void some_parts(vec *x, vec *lost, const vec *m, const Base *base, int count, Form form, bint far,
+cdef inline const vec *weights_from(const vec *w, int s) noexcept nogil:
+    return w + s if w != NULL else NULL
+
+
+cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, int count, Form form, bint far,
                             bint bounded, Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
                             vec *low) noexcept nogil:
     # Adds the first parts of `count` vectors of terms, without error in whatever order, and gives the second ones.
@@ -316,13 +375,14 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *m, const Base *base, i
     cdef vec k[GROUP_BOUND]
     cdef vec z[GROUP_BOUND]
     cdef Powers powers = powers_of_two()
-    cdef vec h
+    cdef vec h, bottom
     cdef int s
     for s in range(count):
-        x[s] = difference(x[s], base, form == PLAIN or bounded, far, lost + s)
+        bottom = bottom_of(base, weights_from(w, s))
+        x[s] = difference(x[s], base, bottom, form == PLAIN or bounded, far, lost + s)
         if not bounded:
-            x[s] = at_least(x[s], base.bottom)
-    table_powers(x, lost, m, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
+            x[s] = at_least(x[s], bottom)
+    table_powers(x, lost, w, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
     for s in range(count):
         if kept != NULL:
             store(kept.t + place + s * apart, t[s])
@@ -332,8 +392,16 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *m, const Base *base, i
         high[0] = high[0] + h
 
 
-cdef inline const vec *factors_from(const vec *m, int s) noexcept nogil:
-    return m + s if m != NULL else NULL
+cdef void pad_exponents(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length,
+                        Tail *tail) noexcept nogil:
+    # pad_terms of terms that may be prepared.
+    pad_terms(terms, first, count, length, <real> -INFINITY, tail)
+    if terms.lost != NULL:
+        pad(<const real *> terms.lost + first, count, length, 0, tail.lost)
+        tail.terms.lost = tail.lost
+    if terms.powers != NULL:
+        pad(<const real *> terms.powers + first, count, length, 0, tail.powers)
+        tail.terms.powers = tail.powers
 
 
 cdef inline vec unless_peak(vec x, const vec *peak) noexcept nogil:
@@ -349,28 +417,29 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     # the bottom, which is known without a look.
     cdef vec x[TREE]
     cdef vec lost[TREE]
-    cdef vec factors[TREE]
-    cdef vec *m = factors if take_factors(terms, form, far, bounded) else NULL
+    cdef vec weights[2 * GROUP_BOUND]
+    cdef vec *w = weights if have_weights(form, far) else NULL
     cdef vec l[TREE]
     cdef int s, first = 0, group
     high[0] = splat(0)
     if form >= RAW:
-        some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost, factors)
+        some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost, weights)
     if form == RAW and kept == NULL:    # one loop for all counts: these add nothing
         for s in range(count, TREE):
             x[s] = splat(<real> -INFINITY)
             lost[s] = splat(0)
-            factors[s] = splat(1)
+            weights[s] = splat(1)
+            weights[s + GROUP_BOUND] = splat(0)
         count = TREE
     while first < TREE:
         group = 0
         if first + PAIRED <= count:
             if form < RAW:
                 some_exponents(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, PAIRED, form,
-                               x + first, lost + first, factors + first)
+                               x + first, lost + first, weights + first)
             for s in range(first, first + PAIRED):
                 x[s] = unless_peak(x[s], peak)
-            some_parts(x + first, lost + first, factors_from(m, first), base, PAIRED, form, far, bounded, kept,
+            some_parts(x + first, lost + first, weights_from(w, first), base, PAIRED, form, far, bounded, kept,
                        place + first * apart, apart, high, l + first)
             group = PAIRED
         for s in range(first, first + PAIRED):
@@ -379,9 +448,9 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             elif s >= first + group:
                 if form < RAW:
                     some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s,
-                                   factors + s)
+                                   weights + s)
                 x[s] = unless_peak(x[s], peak)
-                some_parts(x + s, lost + s, factors_from(m, s), base, 1, form, far, bounded, kept, place + s * apart,
+                some_parts(x + s, lost + s, weights_from(w, s), base, 1, form, far, bounded, kept, place + s * apart,
                            apart, high, l + s)
             add_to_tree(l, s)
         first += PAIRED
@@ -421,7 +490,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
         j = i
         if n - i < stripe:
             if form >= RAW:
-                pad_terms(terms, i, n - i, stripe, <real> -INFINITY, &tail)
+                pad_exponents(terms, i, n - i, stripe, &tail)
                 row = tail.terms
             else:    # field by field, for a copy of what was just written waits until that is in the cache
                 pad(<const real *> terms.a + i, n - i, stripe, lane(base.bottom, 0) if bounded else <real> -INFINITY,
@@ -432,9 +501,11 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             if form == PAIRS:
                 pad(<const real *> terms.lost + i, n - i, stripe, 0, tail.lost)
                 row.lost = tail.lost
-                if terms.b != NULL:
-                    pad(<const real *> terms.b + i, n - i, stripe, 1, tail.b)
-                    row.b = tail.b
+            if form == WEIGHED:
+                pad(<const real *> terms.b + i, n - i, stripe, 1, tail.b)
+                row.b = tail.b
+                pad(<const real *> terms.powers + i, n - i, stripe, 0, tail.powers)
+                row.powers = tail.powers
             j = 0
         elif form == PLAIN:    # one register for all addresses
             row.a = <const real *> terms.a + i
@@ -535,12 +606,13 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     cdef int s
     high[0] = low[0] = splat(0)
     while row < n:
+        if ahead > 0 and n - row >= TREE:
+            for s in range(TREE):
+                prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
         if n - row >= TREE:
-            if ahead > 0:
-                for s in range(TREE):
-                    prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
-            eight_parts(&columns, row, 1, j, 0, base, NULL, TREE, form, far, False, kept, row * TILE + j, TILE, &h, &l)
-        elif n - row == 4:
+            eight_parts(&columns, row, 1, j, 0, base, NULL, TREE, form, far, False, kept, row * TILE + j, TILE, &h,
+                        &l)
+        elif form == PLAIN and n - row == 4:
             eight_parts(&columns, row, 1, j, 0, base, NULL, 4, form, far, False, kept, row * TILE + j, TILE, &h, &l)
         else:
             eight_parts(&columns, row, 1, j, 0, base, NULL, <int> (n - row), form, far, False, kept, row * TILE + j,
@@ -567,16 +639,17 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
     cdef long double rest[LANES_BOUND]
     cdef long double term, added
     cdef Base lower = base[0]
-    cdef vec x, y, lost, m
+    cdef vec w[2 * GROUP_BOUND]
+    cdef vec x, y, lost
     cdef ivec top
     cdef Py_ssize_t i = 0, k, place
     lower.bottom = splat(-2000)
     for k in range(LANES):
         high[k] = rest[k] = 0
     while i < n:
-        x = along_or_across(terms, n, i, j, along, &tail, &lost, &m)
+        x = along_or_across(terms, n, i, j, along, &tail, &lost, w)
         top = (x == whole.peak) & (lost == whole.peak_low)
-        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, False, True, &lost))
+        y = pick(top, splat(<real> -INFINITY), difference(x, &lower, lower.bottom, False, True, &lost))
         if not all_set(y < splat(-746)):
             store(d, y)
             store(rounded, lost)
@@ -621,14 +694,15 @@ cdef inline real largest_of_row_but(const real *a, Py_ssize_t n, vec peak) noexc
 
 cdef inline vec largest_but(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak) noexcept nogil:
     # The same of a vector of columns.
-    cdef vec x, lost, m, most = splat(<real> -INFINITY)
+    cdef vec w[2 * GROUP_BOUND]
+    cdef vec x, lost, most = splat(<real> -INFINITY)
     cdef Py_ssize_t row
     cdef bint plain = is_plain(terms)
     for row in range(n):
         if plain:
             x = load(<const real *> terms.a + row * terms.a_step + j)
         else:
-            x = exponent(terms, row, j, RAW, &lost, &m)
+            x = exponent(terms, row, j, RAW, &lost, w)
         most = at_least(most, unless_peak(x, &peak))
     return most
 
@@ -694,14 +768,14 @@ cdef void columns_apart(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak
 
 
 cdef inline vec along_or_across(const Terms *terms, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, bint along, Tail *tail,
-                                vec *lost, vec *m) noexcept nogil:
+                                vec *lost, vec *w) noexcept nogil:
     # Exponents of a row from element i on, or of columns from j on in row i.
     if not along:
-        return exponent(terms, i, j, RAW, lost, m)
+        return exponent(terms, i, j, RAW, lost, w)
     if n - i >= LANES:
-        return exponent(terms, 0, i, RAW, lost, m)
-    pad_terms(terms, i, n - i, LANES, <real> -INFINITY, tail)
-    return exponent(&tail.terms, 0, 0, RAW, lost, m)
+        return exponent(terms, 0, i, RAW, lost, w)
+    pad_exponents(terms, i, n - i, LANES, tail)
+    return exponent(&tail.terms, 0, 0, RAW, lost, w)
 
 
 cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
@@ -716,11 +790,6 @@ cdef inline bint are_exact(const Terms *terms) noexcept nogil:
     return terms.scale == 1 and terms.logb == NULL and terms.lost == NULL
 
 
-cdef inline bint are_alone(const Terms *terms) noexcept nogil:
-    # Nor do the powers of two of weights?
-    return are_exact(terms) and terms.b == NULL
-
-
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real *target, real *target_low,
                              real *least) noexcept nogil:
     # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not
@@ -731,6 +800,11 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     cdef vec fewest[4]
     cdef vec x, lost, beside = splat(<real> -INFINITY)
     cdef Py_ssize_t i = 0, k
+    if terms.known != NULL:
+        target[0] = (<const Peak *> terms.known).high
+        target_low[0] = 0
+        least[0] = (<const Peak *> terms.known).least
+        return
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
         fewest[k] = splat(<real> INFINITY)
@@ -762,13 +836,6 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     target_low[0] = largest(beside)
 
 
-# What `peak_of_row` finds.
-cdef struct Peak:
-    real high
-    real low
-    real least
-
-
 cdef void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
     peak_of_row(terms, n, map == SOFTMAX, &peak.high, &peak.low, &peak.least)
 
@@ -780,7 +847,7 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
     cdef vec b[TREE]
     cdef vec y[TREE]    # apart, as in `prepare`
     cdef vec y_lost[TREE]
-    cdef vec m[TREE]
+    cdef vec w[2 * GROUP_BOUND]
     cdef vec high = most[0], low = beside[0]    # in registers
     cdef vec chains[4]    # for a maximum has to wait for the last one
     cdef Py_ssize_t row = first
@@ -797,6 +864,10 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
     while plain and row < end:
         high = at_least(high, load(<const real *> terms.a + row * terms.a_step + j))
         row += 1
+    while row < end and weigh_alone(terms):
+        x[0] = weighed(terms, row, j, w)
+        high = at_least(high, in_sum(x[0], w))
+        row += 1
     while not fine and terms.b == NULL and row + TREE <= end:    # nothing is asked of `lost`, and it costs nothing
         exponents(terms, row, 1, j, 0, TREE, x, lost, b)
         for s in range(TREE):
@@ -804,8 +875,10 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
         row += TREE
     while row < end:
         count = <int> min(end - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, RAW, y, y_lost, m)
+        some_exponents(terms, row, 1, j, 0, count, RAW, y, y_lost, w)
         for s in range(count):
+            if terms.b != NULL:
+                y[s] = in_sum(y[s], w + s)
             if fine:
                 higher(y[s], y_lost[s], &high, &low)
             else:
@@ -846,10 +919,11 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
     cdef vec beside[TILE]
     cdef bint plain = is_plain(terms)
     cdef Prepared room
+    cdef Peak known
     cdef Terms own
     cdef Py_ssize_t j, v, k
     if width == 0:
-        own = prepared(terms, n, &room)
+        own = prepared(terms, n, &room, &known)
         find_peak(&own, n, map, &found)
         target[0] = found.high
         target_low[0] = found.low
@@ -869,6 +943,8 @@ cdef struct Several:
     const real *a
     const real *lost
     const real *m
+    const real *powers
+    const Peak *known
     Py_ssize_t step
     bint bypass
 
@@ -883,8 +959,10 @@ cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
     cdef Terms row = plain_terms(rows.a + k * rows.step, 0)
     if rows.lost != NULL:
         row.lost = rows.lost + k * rows.step
-        if rows.m != NULL:
-            row.b = rows.m + k * rows.step
+    if rows.m != NULL:
+        row.b = rows.m + k * rows.step
+        row.powers = rows.powers + k * rows.step
+        row.known = rows.known + k
     row.bypass = rows.bypass
     return row
 
@@ -935,7 +1013,7 @@ cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, co
     cdef Py_ssize_t k
     rows.a = <const real *> terms.a
     rows.lost = <const real *> terms.lost
-    rows.m = NULL
+    rows.m = rows.powers = NULL
     rows.step = 0
     rows.bypass = False
     whole.peak = peak
@@ -956,7 +1034,9 @@ cdef inline vec from_doubles(const double *p) noexcept nogil:
 cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                     const States *states) noexcept nogil:
     # A function of its own, for it is large.
-    if is_bounded(base) and terms.b == NULL:
+    if terms.powers != NULL:
+        sum_one(terms, n, base, NULL, WEIGHED, False, False, kept, states)
+    elif is_bounded(base):
         sum_one(terms, n, base, NULL, PAIRS, False, True, kept, states)
     else:
         sum_one(terms, n, base, NULL, PAIRS, False, False, kept, states)
@@ -965,7 +1045,7 @@ cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *ke
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                           const States *states) noexcept nogil:
     # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
-    if terms.lost != NULL:
+    if terms.lost != NULL or terms.powers != NULL:
         sum_pairs(terms, n, base, kept, states)
     elif is_bounded(base):
         sum_one(terms, n, base, NULL, PLAIN, False, True, kept, states)
@@ -973,8 +1053,13 @@ cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Ke
         sum_one(terms, n, base, NULL, PLAIN, False, False, kept, states)
 
 
+cdef inline bint are_several(const Terms *terms) noexcept nogil:
+    # Weights beside exponents that are pairs: rare, so for these there is the most general way alone.
+    return terms.powers != NULL and terms.lost != NULL
+
+
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
-    if base.far:
+    if base.far or are_several(terms):
         sum_one(terms, n, base, NULL, RAW, True, False, NULL, states)
     else:
         sum_near(terms, n, base, NULL, states)
@@ -1023,10 +1108,11 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     cdef Whole wholes[TILE]
     cdef vec most, beside
     cdef Prepared room
+    cdef Peak known
     cdef Terms own
     cdef Py_ssize_t v, j
     if width == 0:
-        own = prepared(terms, n, &room)
+        own = prepared(terms, n, &room, &known)
         most = splat(<real> peak[0])
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
@@ -1080,6 +1166,7 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef vec beside[TILE]
     cdef Base bases[TILE]
     cdef Prepared room
+    cdef Peak known
     cdef Terms own
     cdef double peaks[TILE]
     cdef double lows[TILE]
@@ -1088,7 +1175,7 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef vec nothing = splat(<real> -INFINITY)
     cdef Py_ssize_t v, j
     if width == 0:
-        own = prepared(terms, n, &room)
+        own = prepared(terms, n, &room, &known)
         find_peak(&own, n, map, &found)
         bases[0] = base_of(splat(found.high if found.high > -INFINITY else 0), splat(found.low), False, False)
         bases[0].least = splat(found.least)
@@ -1129,7 +1216,7 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
     cdef vec pair[2]    # apart, as in `prepare`
     cdef vec x[TREE]
     cdef vec lost[TREE]
-    cdef vec m[TREE]
+    cdef vec w[2 * GROUP_BOUND]
     cdef Py_ssize_t row = 1
     cdef int s, count
     second[0] = splat(<real> -INFINITY)
@@ -1150,10 +1237,10 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
                     prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
             row += count
         return
-    peak[0] = exponent(terms, 0, j, RAW, lost, m)
+    peak[0] = exponent(terms, 0, j, RAW, lost, w)
     while row < n:
         count = <int> min(n - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost, m)
+        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost, w)
         for s in range(0, count, 2):
             one_or_two_more(x + s, count - s, rest + (row + s - 1) * LANES, peak, second)
         row += count
@@ -1236,7 +1323,7 @@ cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint
     cdef vec high[TILE]
     cdef vec low[TILE]
     cdef ivec usual[TILE]
-    cdef bint by_rest = are_alone(terms) and n > 1
+    cdef bint by_rest = are_exact(terms) and n > 1
     cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         usual[v] = splat(0) > splat(0)
@@ -1376,14 +1463,15 @@ cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
     return y + (y * (q + second) - vresidual(y, t, first))
 
 
-cdef inline vec one_share(vec x, vec lost, const vec *m, const Base *base, const Whole *whole, bint exact,
+cdef inline vec one_share(vec x, vec lost, const vec *w, const Base *base, const Whole *whole, bint exact,
                           bint far) noexcept nogil:
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
-    cdef vec d = difference(x, base, exact, far, &lost)
-    table_power(at_least(d, base.bottom), lost, m, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k,
+    cdef vec bottom = bottom_of(base, w)
+    cdef vec d = difference(x, base, bottom, exact, far, &lost)
+    table_power(at_least(d, bottom), lost, w, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k,
                 &z)
-    return rounded_from(base.bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
+    return rounded_from(bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
 
 
 cdef inline vec smallest() noexcept nogil:
@@ -1537,24 +1625,25 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
     cdef Base lower = base_to_write(base, whole)
     cdef Less less = less_of(whole)
     cdef Tail tail
-    cdef vec x, y, lost, factors
-    cdef vec *m = &factors if take_factors(terms, form, far, False) else NULL
+    cdef vec weights[2 * GROUP_BOUND]
+    cdef vec x, y, lost
+    cdef vec *w = weights if have_weights(form, far) else NULL
     cdef Py_ssize_t i = 0, j, count = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + count), quick = not less.twice and less.sign != 0
     while i < n:
         j = i
         if n - i < LANES:
-            pad_terms(terms, i, n - i, LANES, <real> -INFINITY, &tail)
+            pad_exponents(terms, i, n - i, LANES, &tail)
             terms = &tail.terms
             j = 0
-        if form == RAW and terms.lost != NULL:
+        if form == RAW and terms.powers != NULL:
             x = load(<const real *> terms.a + j)
-            lost = load(<const real *> terms.lost + j)
-            factors = load(<const real *> terms.b + j) if terms.b != NULL else splat(1)
+            lost = splat(0) if terms.lost == NULL else load(<const real *> terms.lost + j)
+            load_weight(terms, j, weights)
         else:
-            x = exponent(terms, 0, j, form, &lost, &factors)
+            x = exponent(terms, 0, j, form, &lost, weights)
         if map == SOFTMAX:
-            y = one_share(x, lost, m, &lower, whole, form == PLAIN, far)
+            y = one_share(x, lost, w, &lower, whole, form == PLAIN, far)
         else:    # until the first -inf, say: a question whose answer cannot be guessed costs more
             quick = quick and all_set(x >= less.lowest)
             y = quick_log(x, lost, &less, form == PLAIN, less.sign) if quick else one_log(x, lost, &less, form == PLAIN)
@@ -1665,7 +1754,7 @@ cdef struct Panel:
     Py_ssize_t ahead    # as in `distance`, where nothing else asks for the result's memory; else 0
 
 
-cdef inline void answers(vec *x, vec *lost, const vec *m, int count, const Base *base, const Whole *whole, vec first,
+cdef inline void answers(vec *x, vec *lost, const vec *w, int count, const Base *base, const Whole *whole, vec first,
                          const Less *less, Map map, Form form, bint far) noexcept nogil:
     # Of `count` vectors of exponents, in their place.
     cdef int s
@@ -1676,15 +1765,16 @@ cdef inline void answers(vec *x, vec *lost, const vec *m, int count, const Base 
         if map == LOG_SOFTMAX:
             x[s] = one_log(x[s], lost[s], less, form == PLAIN)
         else:
-            x[s] = one_share(x[s], lost[s], factors_from(m, s), base, whole, form == PLAIN, far)
+            x[s] = one_share(x[s], lost[s], weights_from(w, s), base, whole, form == PLAIN, far)
 
 
 cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
                           vec first, const Less *less, Map map, Form form, bint far) noexcept nogil:
-    cdef vec lost, m
-    cdef vec *factors = &m if take_factors(terms, form, far, False) else NULL
-    cdef vec x = exponent(terms, row, j, form, &lost, &m)
-    answers(&x, &lost, factors, 1, base, whole, first, less, map, form, far)
+    cdef vec weights[2 * GROUP_BOUND]
+    cdef vec lost
+    cdef vec *w = weights if have_weights(form, far) else NULL
+    cdef vec x = exponent(terms, row, j, form, &lost, weights)
+    answers(&x, &lost, w, 1, base, whole, first, less, map, form, far)
     return x
 
 
@@ -1698,14 +1788,14 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
     cdef Terms own = terms[0]
     cdef vec x[GROUP_BOUND]
     cdef vec lost[GROUP_BOUND]
-    cdef vec factors[GROUP_BOUND]
-    cdef vec *m = factors if take_factors(terms, form, far, False) else NULL
+    cdef vec weights[2 * GROUP_BOUND]
+    cdef vec *w = weights if have_weights(form, far) else NULL
     cdef Py_ssize_t row = begin, j = v * LANES
     cdef int s, group = 4 if form != PLAIN else PAIRED
     while group > 1 and row + group <= end:
         some_exponents(&own, row, 1, j, 0, group, HERE if form == RAW and not far else form, x, lost,
-                       factors)
-        answers(x, lost, m, group, &base, &whole, first, &less, map, form, far)
+                       weights)
+        answers(x, lost, w, group, &base, &whole, first, &less, map, form, far)
         for s in range(group):
             if panel.ahead > 0:
                 prefetch(out + (row + s) * out_step + j + panel.ahead)
@@ -1772,6 +1862,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
     cdef Base base
     cdef Whole whole
     cdef Prepared room
+    cdef Peak known
     cdef Terms own
     cdef Peak found
     cdef Py_ssize_t v, j
@@ -1782,7 +1873,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.second = splat(<real> second[0])
         whole.power = splat(<real> power[0])
         base = base_of(whole.peak, whole.peak_low, False, False)
-        own = prepared(terms, n, &room)
+        own = prepared(terms, n, &room, &known)
         if map == LOG_SOFTMAX:    # for `write_logs`, which saves more than this costs
             find_peak(&own, n, SOFTMAX, &found)
             base.least = splat(found.least)
@@ -1821,7 +1912,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     whole.peak_low = splat(peak.low)
     whole.power = splat(0)
     base = base_of_row(peak.high, peak.low, peak.least, False)
-    keeps = map == SOFTMAX and not base.far
+    keeps = map == SOFTMAX and not base.far and not are_several(terms)
     if keeps:
         roomy = needs_room(&base)
         if roomy:
@@ -1932,7 +2023,7 @@ cdef void sum_some_odd(const Several *rows, Py_ssize_t n, Py_ssize_t count, bint
                        Kept *kept, Py_ssize_t step, bint *roomy, real *powers, const States *states) noexcept nogil:
     # Of rows that have terms far below their peaks, or pairs.  Terms are kept even for log_softmax, which needs none:
     # two stores a vector against a loop of its own.
-    if rows.lost == NULL:
+    if rows.lost == NULL and rows.m == NULL:
         sum_some(rows[0], n, count, PLAIN, False, may_be_roomy, peaks, kept, step, roomy, powers, states)
     else:
         sum_some(rows[0], n, count, PAIRS, False, may_be_roomy, peaks, kept, step, roomy, powers, states)
@@ -1975,7 +2066,7 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     if not all_set(magnitude(whole.peak) < splat(largest_near())):
         return False
     bounded = all_set(whole.peak - load(peaks.least) < splat(<real> (85.0 if REAL_BITS == 32 else 706.0)))
-    if bounded and rows.lost == NULL:
+    if bounded and rows.lost == NULL and rows.m == NULL:
         sum_some(rows, n, count, PLAIN, True, map == SOFTMAX, &peaks, &kept if map == SOFTMAX else NULL, step, roomy,
                  powers, &states)
     else:
@@ -2016,33 +2107,39 @@ cdef bint some_rows(const Several *rows, Py_ssize_t n, Py_ssize_t count, Map map
 cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *out,
                             Py_ssize_t out_step) noexcept nogil:
     cdef Prepared room
+    cdef Peak known[LANES_BOUND]
     cdef Several rows
     cdef Terms row
     cdef Py_ssize_t k
     rows.a = room.x
-    rows.lost = NULL if are_alone(terms) else room.lost
+    if terms.b != NULL and not are_exact(terms):    # `are_several`
+        return False
+    rows.lost = NULL if are_exact(terms) else room.lost
     rows.m = NULL if terms.b == NULL else room.m
+    rows.powers = room.powers
+    rows.known = known
     rows.step = in_whole_vectors(n)
     rows.bypass = terms.bypass
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
-        prepare(&row, n, prepared_from(&room, k * rows.step))
+        prepare(&row, n, prepared_from(&room, k * rows.step), known + k)
     return some_rows(&rows, n, count, map, out, out_step)
 
 
 cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, real *target,
                                 Py_ssize_t out_step) noexcept nogil:
     cdef Prepared rooms[2]
+    cdef Peak known[2]
     cdef Terms rows[2]
     cdef Peak peaks[2]
     cdef Terms next_row = terms_from(terms, 0, sizeof(real))
     cdef Py_ssize_t row
-    rows[0] = prepared(&next_row, n, &rooms[0])
+    rows[0] = prepared(&next_row, n, &rooms[0], &known[0])
     find_peak(&rows[0], n, map, &peaks[0])
     for row in range(count):
         if row + 1 < count:
             next_row = terms_from(terms, row + 1, sizeof(real))
-            rows[(row + 1) & 1] = prepared(&next_row, n, &rooms[(row + 1) & 1])
+            rows[(row + 1) & 1] = prepared(&next_row, n, &rooms[(row + 1) & 1], &known[(row + 1) & 1])
         if not row_in_one(&rows[row & 1], n, map, &peaks[row & 1], &rows[(row + 1) & 1] if row + 1 < count else NULL,
                           &peaks[(row + 1) & 1], target + row * out_step):
             return row
@@ -2056,7 +2153,7 @@ cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map
     cdef Terms rest = terms_from(terms, 0, sizeof(real))
     cdef Several rows
     cdef bint usual = together > 1
-    rows.lost = rows.m = NULL
+    rows.lost = rows.m = rows.powers = NULL
     rows.step = terms.a_step
     rows.bypass = terms.bypass
     while usual and row + 1 < count:
@@ -2131,6 +2228,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef Panel panel
     cdef Peak peak
     cdef Prepared room
+    cdef Peak known
     cdef Terms own
     cdef Whole *whole
     cdef Base *base
@@ -2138,7 +2236,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
-        own = prepared(terms, n, &room)
+        own = prepared(terms, n, &room, &known)
         find_peak(&own, n, map, &peak)
         all_usual = row_in_one(&own, n, map, &peak, NULL, NULL, out)
         if terms.bypass:

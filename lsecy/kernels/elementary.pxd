@@ -150,20 +150,20 @@ cdef inline Powers powers_of_two() noexcept nogil:
     return powers
 
 
-cdef inline void table_powers(const vec *x, const vec *lost, const vec *m, int count, bint exact, vec steps,
+cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int count, bint exact, vec steps,
                               bint whole, const Powers *powers, vec *t, vec *q, vec *k, vec *z) noexcept nogil:
     # exp(x + lost) = 2^floor(k) t (1 + q) of `count` vectors, k a multiple of 1 / TABLE, counted in the low bits of
     # z = k + steps, where steps is WHOLE_STEPS or a whole number less.  t is 2^(j / TABLE), j those bits, and
     # |q| <= ln2 / (2 TABLE); without a table t is exp itself, rounded, and q what that lost.
     # `whole`: t comes with its power, 2^floor(k + steps - WHOLE_STEPS), which must be a normal number.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
-    # m: NULL, or factors from 1 to 2 (0 adds nothing): then 2^floor(k) t (1 + q) is m exp(x + lost), t is
-    # 2^(j / TABLE) m, rounded, and q holds what that lost, to an eighth of itself.
+    # w: NULL, or of weights 2^e m, 1 <= m < 2, the m and, GROUP_BOUND places behind, the e: then 2^floor(k) t (1 + q)
+    #    is 2^e m exp(x + lost), t is 2^(j / TABLE) m, rounded, and q holds what that lost, to an eighth of itself.
     # range  |x| <= 2^14 (double 2^21): x - k LN2_NEAREST is then exact, for it is small and a multiple of a
     #        unit that x and LN2_NEAREST share.
-    # bound  2^-27.5 relative (double 2^-54), with m 2^-26 (2^-53.5) for t (1 + q) in exact arithmetic; NaN gives NaN.
+    # bound  2^-27.5 relative (double 2^-54), with w 2^-26 (2^-53.5) for t (1 + q) in exact arithmetic; NaN gives NaN.
     cdef vec r[GROUP_BOUND]
-    cdef vec near, rest, w, one
+    cdef vec near, rest, tail, one
     cdef int s
     for s in range(count):
         z[s] = x[s] * splat(<real> 1.4426950408889634) + steps
@@ -172,19 +172,21 @@ cdef inline void table_powers(const vec *x, const vec *lost, const vec *m, int c
         r[s] = near - k[s] * splat(LN2_REST)
         if TABLE == 1:
             rest = (near - r[s]) - k[s] * splat(LN2_REST)
+        if w != NULL:    # a whole number, which changes no j
+            z[s] = z[s] + w[s + GROUP_BOUND]
+            k[s] = k[s] + w[s + GROUP_BOUND]
+        if TABLE == 1:
             if not exact:
                 rest = rest + lost[s]
-            table_tails(r + s, 1, False, &w)
-            w = (r[s] * r[s]) * w
-            w = w + (rest * (r[s] + w) + rest)
-            near = r[s] + w
+            table_tails(r + s, 1, False, &tail)
+            tail = (r[s] * r[s]) * tail
+            tail = tail + (rest * (r[s] + tail) + rest)
+            near = r[s] + tail
             one = splat(1) + near
             t[s] = times_power(one, z[s]) if whole else one
-            q[s] = (((r[s] - near) + w) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
-            if m != NULL:
-                near = one * m[s]
-                q[s] = q[s] - vresidual(near, one, m[s]) * coarse_inverse(near)
-                t[s] = t[s] * m[s]
+            q[s] = (((r[s] - near) + tail) + (near - (one - splat(1)))) * (splat(2) - one)    # 2 - t is 1 / t, coarsely
+            if w != NULL:
+                take_factor(one, w[s], t + s, q + s)
         else:
             t[s] = times_power(vlookup(powers.bare, z[s]), z[s]) if whole else vlookup(powers.rounded, z[s])
             rest = vlookup(powers.lost, z[s])
@@ -196,18 +198,22 @@ cdef inline void table_powers(const vec *x, const vec *lost, const vec *m, int c
     table_tails(r, count, False, q)
     for s in range(count):
         q[s] = (r[s] * r[s]) * q[s] + r[s]
-    if m != NULL:
-        for s in range(count):    # without the power, beside which the residual may be no normal number
-            one = vlookup(powers.rounded, z[s])
-            near = one * m[s]
-            q[s] = q[s] - vresidual(near, one, m[s]) * coarse_inverse(near)
-            t[s] = t[s] * m[s]
+    if w != NULL:
+        for s in range(count):
+            take_factor(vlookup(powers.rounded, z[s]), w[s], t + s, q + s)
 
 
-cdef inline void table_power(vec x, vec lost, const vec *m, bint exact, vec steps, bint whole, const Powers *powers,
+cdef inline void take_factor(vec bare, vec m, vec *t, vec *q) noexcept nogil:
+    # Of t (1 + q), t = 2^i bare: without the power, beside which a residual may be no normal number.
+    cdef vec product = bare * m
+    q[0] = q[0] - vresidual(product, bare, m) * coarse_inverse(product)
+    t[0] = t[0] * m
+
+
+cdef inline void table_power(vec x, vec lost, const vec *w, bint exact, vec steps, bint whole, const Powers *powers,
                              vec *t, vec *q, vec *k, vec *z) noexcept nogil:
     # The same of one.
-    table_powers(&x, &lost, m, 1, exact, steps, whole, powers, t, q, k, z)
+    table_powers(&x, &lost, w, 1, exact, steps, whole, powers, t, q, k, z)
 
 
 cdef inline void table_exp(vec *x, int count, bint close, vec *beyond, vec *power) noexcept nogil:

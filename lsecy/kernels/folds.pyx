@@ -203,6 +203,7 @@ cdef struct Tail:
     real a[TREE * SPREAD]
     real b[TREE * SPREAD]
     real lost[TREE * SPREAD]
+    real powers[TREE * SPREAD]
     char kept[TREE * SPREAD]
 
 
@@ -214,9 +215,6 @@ cdef inline void pad_operands(Terms *terms, Py_ssize_t first, Py_ssize_t count, 
     cdef bint told = terms.kept != NULL or not (terms.b_inner != 0 if weighted else terms.scale > 0)
     pad(<const real *> terms.a + first, count, length, filler, tail.a)
     terms.a = tail.a
-    if terms.lost != NULL:
-        pad(<const real *> terms.lost + first, count, length, 0, tail.lost)
-        terms.lost = tail.lost
     if terms.b != NULL and terms.b_inner:
         pad(<const real *> terms.b + first, count, length, 0, tail.b)
         terms.b = tail.b
@@ -1267,7 +1265,7 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
     cdef Prepared room
     cdef Terms own
     if not guess_row(terms, n, &shift) and terms.b == NULL:
-        own = prepared(terms, n, &room)
+        own = prepared(terms, n, &room, NULL)
         peak_of_row(&own, n, True, &peak, &unused, &unused)
         shift = lane(on_grid(splat(peak)), 0)
     look_row(terms, n, shift, care, states, place)
@@ -1302,7 +1300,7 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
             else:
                 own = terms_from(terms, first + k, sizeof(real))
             if masked:
-                own = prepared(&own, n, &room)
+                own = prepared(&own, n, &room, NULL)
             guessed[k] = care == FAST and guess_row(&own, n, shifts + k)
             if guessed[k] and plain:
                 plain_sums(&own, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)
