@@ -174,7 +174,6 @@ cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart
     # A function of its own, for it is large.  With the weights of softmax, which are 1 without.
     cdef Py_ssize_t place = row * terms.a_step + j, step = row_apart * terms.a_step + j_apart
     cdef bint alone = weigh_alone(terms)
-    cdef vec sum
     cdef int s
     if terms.powers != NULL:
         for s in range(count):
@@ -193,10 +192,8 @@ cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart
         if alone:
             x[s] = weighed(terms, row + s * row_apart, j + s * j_apart, w + s)
             lost[s] = splat(0)
-        else:    # rounded, lest the pair change where `difference` adds its numbers once more
-            sum = x[s] + lost[s]
-            lost[s] = not_nan((x[s] - sum) + lost[s])
-            take_weight(sum, w[s], x + s, w + s)
+        else:
+            take_weight(x[s], w[s], x + s, w + s)
 
 
 cdef inline void some_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
@@ -333,7 +330,7 @@ cdef inline vec difference(vec x, const Base *base, vec bottom, bint exact, bint
     # x - shift; lost gains what rounding takes from it, and loses shift_low.  What lies below the bottom is forgotten:
     # of huge numbers what was lost need not be small.
     cdef vec d, error
-    if far:
+    if far and base.far:    # not so where weights alone lead here
         vtwo_sum(x, splat(0) - base.shift, &d, &error)
         error = (lost[0] - base.shift_low) + error
         error = pick(error - error == splat(0), error, splat(0))    # of an infinite difference
@@ -840,8 +837,28 @@ cdef void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexc
     peak_of_row(terms, n, map == SOFTMAX, &peak.high, &peak.low, &peak.least)
 
 
-cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
-                     vec *most, vec *beside) noexcept nogil:
+cdef inline vec raise_plain_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j,
+                                 vec most) noexcept nogil:
+    cdef const real *a = <const real *> terms.a + j
+    cdef vec chains[4]    # for a maximum has to wait for the last one
+    cdef Py_ssize_t row = first
+    cdef int s
+    if row + 4 <= end:
+        for s in range(4):
+            chains[s] = most
+        while row + 4 <= end:
+            for s in range(4):
+                chains[s] = at_least(chains[s], load(a + (row + s) * terms.a_step))
+            row += 4
+        most = at_least(at_least(chains[0], chains[1]), at_least(chains[2], chains[3]))
+    while row < end:
+        most = at_least(most, load(a + row * terms.a_step))
+        row += 1
+    return most
+
+
+cdef void raise_general_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint coarse,
+                             vec *most, vec *beside) noexcept nogil:
     cdef vec x[TREE]
     cdef vec lost[TREE]
     cdef vec b[TREE]
@@ -849,21 +866,9 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
     cdef vec y_lost[TREE]
     cdef vec w[2 * GROUP_BOUND]
     cdef vec high = most[0], low = beside[0]    # in registers
-    cdef vec chains[4]    # for a maximum has to wait for the last one
     cdef Py_ssize_t row = first
     cdef bint fine = not (coarse or are_exact(terms))
     cdef int s, count
-    if plain and row + 4 <= end:
-        for s in range(4):
-            chains[s] = high
-        while row + 4 <= end:
-            for s in range(4):
-                chains[s] = at_least(chains[s], load(<const real *> terms.a + (row + s) * terms.a_step + j))
-            row += 4
-        high = at_least(at_least(chains[0], chains[1]), at_least(chains[2], chains[3]))
-    while plain and row < end:
-        high = at_least(high, load(<const real *> terms.a + row * terms.a_step + j))
-        row += 1
     while row < end and weigh_alone(terms):
         x[0] = weighed(terms, row, j, w)
         high = at_least(high, in_sum(x[0], w))
@@ -886,6 +891,14 @@ cdef void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ss
         row += count
     most[0] = high
     beside[0] = low
+
+
+cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
+                            vec *most, vec *beside) noexcept nogil:
+    if plain:
+        most[0] = raise_plain_peak(terms, first, end, j, most[0])
+    else:
+        raise_general_peak(terms, first, end, j, coarse, most, beside)
 
 
 cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
