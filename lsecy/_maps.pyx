@@ -62,8 +62,8 @@ def softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None,
 
     Notes
     -----
-    The error is at most 2 ulp in float64 and 1 ulp in float32, also far below the largest share: what
-    rounding takes from ``x - max(x)`` is kept beside it [1]_.
+    The error is at most 2 ulp in float64 and 1 ulp in float32, also far below the largest share and whatever
+    the weights: what rounding takes from ``x - max(x)`` is kept beside it [1]_.
     The same row gives the same bits in any layout, at any place in a batch and with any number of
     threads.
 

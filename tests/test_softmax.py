@@ -256,6 +256,39 @@ def test_weighted_rows_have_the_same_bits_in_every_layout(isa, dtype, function, 
     assert differing(pairs) == []
 
 
+WEIGHTS = {
+    "of every size": lambda rng, n: 10.0 ** rng.uniform(-44, 37, n),
+    "some of them 0": lambda rng, n: rng.uniform(0, 1, n) * (rng.random(n) < 0.6),
+    "beside far exponents": lambda rng, n: rng.uniform(0, 9, n),
+    "some of them undefined": lambda rng, n: np.where(rng.random(n) < 2 / n, [np.nan, np.inf][n % 2], 1),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": 0.7}, {"where": 3}], ids=["alone", "scale", "where"])
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_weights_of_any_size_have_the_same_bits_in_rows_and_columns(isa, dtype, function, rng, kind, options):
+    """Weights of their own, or one row of weights for all."""
+    pairs = []
+    for n in [2, 10, 64, 65, 100, 300, 1001, BLOCKS[dtype.name] + 9]:
+        b = WEIGHTS[kind](rng, n).astype(dtype)
+        a = (rng.normal(0, 5, (9, n)) * (4000 if "far" in kind else 1)).astype(dtype)
+        a[:, b == 0] = np.inf
+        kept = np.arange(n) % 7 != options["where"] if "where" in options else None
+        more = {**options, "where": kept} if "where" in options else options
+        reference = np.array([call(function, row.copy(), b=b, **more) for row in a])
+        own, turned = np.tile(b, (9, 1)), np.ascontiguousarray(np.tile(a, (4, 1)).T)
+        wide = np.ascontiguousarray(np.tile(b, (36, 1)).T)
+        down = {**more, "where": kept[:, None]} if "where" in more else more
+        for name, got in {
+            "shared": call(function, a, axis=1, b=b, **more),
+            "own": call(function, a, axis=1, b=own, **more),
+            "shared columns": call(function, turned, axis=0, b=b[:, None], **down)[:, :9].T,
+            "own columns": call(function, turned, axis=0, b=wide, **down)[:, 9:18].T,
+        }.items():
+            pairs.append(((n, name), got, reference))
+    assert differing(pairs) == []
+
+
 @pytest.mark.parametrize("kind", ["bool", "int8", ">f8", "float16", "float32"])
 def test_weights_of_any_type_have_the_same_bits_along_columns(isa, dtype, function, rng, kind):
     """Those of log_softmax are logarithms where the answers will be, also beside columns without one."""

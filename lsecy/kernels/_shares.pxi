@@ -111,7 +111,7 @@ cdef enum Form:
     PAIRS     # they and what rounding took from them were worked out before (`prepared`)
     WEIGHED   # they have weights, which were split before
     RAW       # they are to be worked out, and there may be weights
-    HERE      # the same without a call, which costs a fifth of a sum
+    HERE      # the same without a call, which costs a fifth of a sum, and without weights
 
 
 cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
@@ -130,7 +130,7 @@ cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t r
 # Weights 2^e m are two vectors each, e GROUP_BOUND places behind m.
 
 cdef inline void take_weight(vec a, vec b, vec *x, vec *w) noexcept nogil:
-    # A weight that is no positive number takes its element with it: 0 drops it, others leave it undefined.
+    # A weight that is no positive number takes its element with it: 0 drops that, others leave it undefined.
     cdef ivec usual = (b > splat(0)) & (b < splat(<real> INFINITY))
     x[0] = a
     split_power(b, w, w + GROUP_BOUND)
@@ -251,8 +251,8 @@ cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint e
 
 
 cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
-    # The peak, if there are weights.
-    # The end first, some of whose elements come once more: what is read soon after is then what one store wrote.
+    # With `peak`, where there are weights.  The end first, some of whose elements come once more: what is read soon
+    # after is then what one store wrote.
     cdef vec x[GENERAL]
     cdef vec lost[GENERAL]
     cdef vec b[GENERAL]
