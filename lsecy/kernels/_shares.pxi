@@ -250,9 +250,8 @@ cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint e
             store(room.lost + j + s * LANES, lost[s])
 
 
-cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
-    # With `peak`, where there are weights.  The end first, some of whose elements come once more: what is read soon
-    # after is then what one store wrote.
+cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nogil:
+    # The end first, some of whose elements come once more: what is read soon after is then what one store wrote.
     cdef vec x[GENERAL]
     cdef vec lost[GENERAL]
     cdef vec b[GENERAL]
@@ -262,9 +261,6 @@ cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) 
     cdef Tail tail
     cdef Py_ssize_t j = 0, whole = n // LANES * LANES
     cdef bint exact = are_exact(terms)
-    if terms.b != NULL:
-        prepare_weighed(terms, n, room, peak)
-        return
     if n >= GENERAL * LANES:
         if whole < n:
             raw_exponents(terms, 0, 0, n - LANES, 0, 1, last, last_lost, w)
@@ -281,8 +277,8 @@ cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) 
         j += LANES
 
 
-cdef inline void prepare_weighed(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
-    # With the peak of the terms, to a factor of 2, for which the weights have to be split.
+cdef void prepare_weighed(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
+    # Beside weights; with the peak of the terms, to a factor of 2, for these have to be split for it.
     cdef vec lost[1]
     cdef vec w[2 * GROUP_BOUND]
     cdef vec x, size, most = splat(<real> -INFINITY), least = splat(<real> INFINITY)
@@ -314,7 +310,10 @@ cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room, Pea
     cdef Terms own = terms[0]
     if is_plain(terms) or terms.lost != NULL or terms.powers != NULL:
         return own
-    prepare(terms, n, room, peak)
+    if terms.b != NULL:
+        prepare_weighed(terms, n, room, peak)
+    else:
+        prepare(terms, n, room)
     own = plain_terms(room.x, 0)
     own.bypass = terms.bypass
     if not are_exact(terms):
@@ -2135,7 +2134,10 @@ cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, 
     rows.bypass = terms.bypass
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
-        prepare(&row, n, prepared_from(&room, k * rows.step), known + k)
+        if terms.b != NULL:
+            prepare_weighed(&row, n, prepared_from(&room, k * rows.step), known + k)
+        else:
+            prepare(&row, n, prepared_from(&room, k * rows.step))
     return some_rows(&rows, n, count, map, out, out_step)
 
 
