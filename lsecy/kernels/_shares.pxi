@@ -169,6 +169,13 @@ cdef inline void load_weight(const Terms *terms, Py_ssize_t place, vec *w) noexc
     w[GROUP_BOUND] = load(<const real *> terms.powers + place)
 
 
+cdef inline vec load_weighed(const Terms *terms, Py_ssize_t place, vec *lost, vec *w) noexcept nogil:
+    # The same with the exponent.
+    lost[0] = splat(0) if terms.lost == NULL else load(<const real *> terms.lost + place)
+    load_weight(terms, place, w)
+    return load(<const real *> terms.a + place)
+
+
 cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
                         int count, vec *x, vec *lost, vec *w) noexcept nogil:
     # A function of its own, for it is large.  With the weights of softmax, which are 1 without.
@@ -177,9 +184,7 @@ cdef void raw_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart
     cdef int s
     if terms.powers != NULL:
         for s in range(count):
-            x[s] = load(<const real *> terms.a + place + s * step)
-            lost[s] = splat(0) if terms.lost == NULL else load(<const real *> terms.lost + place + s * step)
-            load_weight(terms, place + s * step, w + s)
+            x[s] = load_weighed(terms, place + s * step, lost + s, w + s)
         return
     if not alone:
         exponent_pairs(terms, row, row_apart, j, j_apart, count, x, lost, w)
@@ -305,15 +310,19 @@ cdef void prepare_weighed(const Terms *terms, Py_ssize_t n, Prepared *room, Peak
     peak.least = -largest(splat(0) - least)
 
 
+cdef inline void prepare_any(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
+    if terms.b != NULL:
+        prepare_weighed(terms, n, room, peak)
+    else:
+        prepare(terms, n, room)
+
+
 cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
     # Their peak is kept where there are weights.
     cdef Terms own = terms[0]
     if is_plain(terms) or terms.lost != NULL or terms.powers != NULL:
         return own
-    if terms.b != NULL:
-        prepare_weighed(terms, n, room, peak)
-    else:
-        prepare(terms, n, room)
+    prepare_any(terms, n, room, peak)
     own = plain_terms(room.x, 0)
     own.bypass = terms.bypass
     if not are_exact(terms):
@@ -525,7 +534,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
     cdef dvec joined_low[SPREAD]
     cdef real powers[LANES_BOUND]
     cdef Py_ssize_t k, row, first = 0, p
-    cdef int count, which
+    cdef int which
     for k in range(WIDTH * HALVES):
         high[k] = low[k] = dsplat(0)
     while first < n:
@@ -602,10 +611,10 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     cdef int s
     high[0] = low[0] = splat(0)
     while row < n:
-        if ahead > 0 and n - row >= TREE:
-            for s in range(TREE):
-                prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
         if n - row >= TREE:
+            if ahead > 0:
+                for s in range(TREE):
+                    prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
             eight_parts(&columns, row, 1, j, 0, base, NULL, TREE, form, far, False, kept, row * TILE + j, TILE, &h,
                         &l)
         elif form == PLAIN and n - row == 4:
@@ -731,7 +740,8 @@ cdef inline void bring_to_peak(const States *states, Py_ssize_t place, const Bas
 
 cdef inline void take_few(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
                           Py_ssize_t count, const States *states) noexcept nogil:
-    cdef Base base = base_of(peak, peak_low, True, False)
+    # By few_terms, the sums of the lanes that need it.
+    cdef Base base
     cdef Whole whole
     cdef double remote[LANES_BOUND]
     cdef Py_ssize_t k
@@ -740,6 +750,7 @@ cdef inline void take_few(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint a
         few = few or has_few(states.high[j + k])
     if not few:
         return
+    base = base_of(peak, peak_low, True, False)
     whole.peak = peak
     whole.peak_low = peak_low
     few_terms(terms, n, j, along, &base, &whole, remote)
@@ -1649,9 +1660,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
             terms = &tail.terms
             j = 0
         if form == RAW and terms.powers != NULL:
-            x = load(<const real *> terms.a + j)
-            lost = splat(0) if terms.lost == NULL else load(<const real *> terms.lost + j)
-            load_weight(terms, j, weights)
+            x = load_weighed(terms, j, &lost, weights)
         else:
             x = exponent(terms, 0, j, form, &lost, weights)
         if map == SOFTMAX:
@@ -2134,10 +2143,7 @@ cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, 
     rows.bypass = terms.bypass
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
-        if terms.b != NULL:
-            prepare_weighed(&row, n, prepared_from(&room, k * rows.step), known + k)
-        else:
-            prepare(&row, n, prepared_from(&room, k * rows.step))
+        prepare_any(&row, n, prepared_from(&room, k * rows.step), known + k)
     return some_rows(&rows, n, count, map, out, out_step)
 
 
