@@ -6,6 +6,7 @@ from lsecy.kernels.table cimport Map
 
 cdef enum:
     QUICK = 2048    # elements up to which releasing the GIL costs more than it gives
+    ALONE = 32768    # elements up to which one thread does a row alone: the short way
     STATE = 5       # numbers of a state: shift, high, low, rest, size (kernels/table.pxd)
     PAIR = 10       # of two, one at first look, one with care
     HELD = 20       # of what LogSumExp holds for each sum: a pair for the sum, a pair for the whole
@@ -66,8 +67,7 @@ cdef void merge_held(double *into, const double *source, Py_ssize_t count) noexc
 # The answers of `count` pairs, HELD numbers apart, and their signs (may be NULL) as finished for 32 or 64 bits.
 cdef void finish_held(const double *held, Py_ssize_t count, int bits, double *value, double *sign) noexcept nogil
 
-# One contiguous row for softmax or log_softmax, at most QUICK elements.  False, and nothing is written, for a special
-# row.
+# One contiguous row for softmax or log_softmax.  False, and nothing is written, for a special row of one block.
 cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noexcept nogil
 
 # Computes what is asked of the rows of a problem of `inner` 1; where these are empty, nothing.

@@ -2003,6 +2003,22 @@ cdef void store_tile(const Problem *problem, const Group *group, const void *til
 
 # --- one plain row ----------------------------------------------------------------------------------------
 
+cdef inline void as_problem(const void *a, Py_ssize_t n, int bits, Problem *problem, Row *row) noexcept nogil:
+    # Filled only as far as one contiguous row needs it.
+    problem.bits = bits
+    problem.a.direct = True
+    problem.b.data = problem.mask.data = NULL
+    problem.take_logs = problem.vanishing = False
+    problem.scale = 1
+    problem.reduced.count = 0
+    problem.rows = problem.inner = 1
+    problem.inner_b = problem.inner_mask = problem.inner_out = 0
+    problem.n = n
+    row.a = <const char *> a
+    row.b = row.mask = NULL
+    row.out = 0
+
+
 cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     # The whole of a small call.
     cdef const Kernels *kernels = kernels_of(bits)
@@ -2010,7 +2026,7 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     cdef States states = states_of(&room)
     cdef double value[8]
     cdef Terms terms
-    cdef Problem problem    # filled only as far as a contiguous row needs it
+    cdef Problem problem
     cdef Row row
     cdef Care care = first_care(n, bits)
     cdef bint one_block = n <= block_length(bits)
@@ -2020,15 +2036,7 @@ cdef double reduce_row(const void *a, Py_ssize_t n, int bits) noexcept nogil:
     if one_block:
         kernels.fold_row(&terms, n, care, &states, 0)
     else:
-        problem.bits = bits
-        problem.a.direct = True
-        problem.b.data = problem.mask.data = NULL
-        problem.scale = 1
-        problem.reduced.count = 0
-        problem.inner = 1
-        problem.n = n
-        row.a = <const char *> a
-        row.b = row.mask = NULL
+        as_problem(a, n, bits, &problem, &row)
         fold_over(&problem, &row, 1, care, NULL, &states)
     if answer(bits, care, &states, 1, value, NULL):
         if one_block:
@@ -2046,6 +2054,12 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
     cdef double tile[SHORT_ROW * TILE]
     cdef double answer[SHORT_ROW * TILE]
     cdef Terms terms = plain_terms(a, 0)
+    cdef Problem problem
+    cdef Row place
+    if n > block_length(bits):
+        as_problem(a, n, bits, &problem, &place)
+        map_over(&problem, &place, 1, map, NULL, out)
+        return True
     if not is_short(n, bits):
         return kernels.map_block(&terms, n, 0, map, False, out, 0)
     memcpy(row, a, n * (bits // 8))

@@ -84,7 +84,7 @@ def softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=None,
            [1. , 0. ]])
     """
     cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, other_than_row(out, x), dtype, False,
-                                    _drivers.QUICK)
+                                    _drivers.ALONE)
     if n > 0:
         result = one_row(<cnp.ndarray> x, n, SOFTMAX, out)
         if result is not None:
@@ -131,7 +131,7 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
     -4.248354255291589e-18
     """
     cdef Py_ssize_t n = bare_length(x, axis, b, where, logb, scale, other_than_row(out, x), dtype, False,
-                                    _drivers.QUICK)
+                                    _drivers.ALONE)
     if n > 0:
         result = one_row(<cnp.ndarray> x, n, LOG_SOFTMAX, out)
         if result is not None:
@@ -272,9 +272,15 @@ cdef inline object one_row(cnp.ndarray x, Py_ssize_t n, Map map, out):
     cdef cnp.npy_intp shape = n
     cdef object result = cnp.PyArray_SimpleNew(1, &shape, cnp.PyArray_TYPE(x)) if out is None else out
     cdef int bits = 64 if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE else 32
-    if _drivers.map_row(cnp.PyArray_DATA(x), n, bits, map, cnp.PyArray_DATA(<cnp.ndarray> result)):
-        return result
-    return None
+    cdef const void *data = cnp.PyArray_DATA(x)
+    cdef void *target = cnp.PyArray_DATA(<cnp.ndarray> result)
+    cdef bint done
+    if n <= _drivers.QUICK:
+        done = _drivers.map_row(data, n, bits, map, target)
+    else:
+        with nogil:
+            done = _drivers.map_row(data, n, bits, map, target)
+    return result if done else None
 
 
 cdef object answer(Call asked, Map map, scale):

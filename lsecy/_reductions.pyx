@@ -30,9 +30,6 @@ cdef extern from *:
 
 cdef object FLOAT64 = np.dtype(np.float64)
 
-cdef enum:
-    ALONE = 32768    # elements up to which one thread does a row alone: the short way
-
 
 def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
               where=None, logb=None, scale=1.0, out=None, dtype=None):
@@ -119,7 +116,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     """
     cdef Py_ssize_t n
     if not keepdims and not return_sign:
-        n = bare_length(a, axis, b, where, logb, scale, out, dtype, True, ALONE)
+        n = bare_length(a, axis, b, where, logb, scale, out, dtype, True, _drivers.ALONE)
         if n > 0:
             return one_row(<cnp.ndarray> a, n)
     asked = _arguments.reduction("logsumexp", a, axis, b, keepdims, where, logb, scale, out, dtype, return_sign)
