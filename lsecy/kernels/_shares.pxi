@@ -244,6 +244,7 @@ cdef struct Prepared:
     real lost[2 * BLOCK_DOUBLES]
     real m[2 * BLOCK_DOUBLES]         # of weights
     real powers[2 * BLOCK_DOUBLES]
+    vec whole    # not used: for its sake all vectors lie in whole cache lines, or storing them takes up to twice as long
 
 
 cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint exact, Prepared *room,
@@ -363,8 +364,8 @@ cdef inline vec whole_term(vec t, vec q) noexcept nogil:
 cdef struct Kept:
     real t[2 * BLOCK_DOUBLES]
     real q[2 * BLOCK_DOUBLES]
-    real total[LANES_BOUND]    # of short columns, in two parts
-    real rest[LANES_BOUND]
+    vec total    # of short columns, in two parts
+    vec rest
 
 
 cdef inline const vec *weights_from(const vec *w, int s) noexcept nogil:
@@ -1110,16 +1111,16 @@ cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
     else:
         sum_short(terms, n, j, base, RAW, False, kept, ahead, &high, &low)
     total = high + low
-    store(kept.total, total)
-    store(kept.rest, (high - total) + low)
+    kept.total = total
+    kept.rest = (high - total) + low
 
 
 cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           const States *states) noexcept nogil:
     cdef Kept kept
     short_of_vector(terms, n, j, plain, base, 0, &kept)
-    to_doubles(load(kept.total), states.high + j)
-    to_doubles(load(kept.rest), states.low + j)
+    to_doubles(kept.total, states.high + j)
+    to_doubles(kept.rest, states.low + j)
     to_doubles(base.power, states.shift + j)
 
 
@@ -1923,7 +1924,10 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     # one's sum is: from the one to the other is a chain of a hundred cycles and more.
     cdef double memory[5 * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
-    cdef Kept kept
+    cdef Kept apart
+    # Terms may take the place of prepared exponents and of what rounding took from these: then more of it all stays
+    # in the L1 cache.
+    cdef Kept *kept = <Kept *> terms.a if terms.lost != NULL or terms.powers != NULL else &apart
     cdef Base base
     cdef Whole whole
     cdef bint keeps, roomy = False
@@ -1938,7 +1942,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         roomy = needs_room(&base)
         if roomy:
             base = base_of_row(peak.high, peak.low, peak.least, True)
-        sum_near(terms, n, &base, &kept, &states)
+        sum_near(terms, n, &base, kept, &states)
     else:
         sum_of_row(terms, n, &base, &states)
     if following != NULL:
@@ -1952,7 +1956,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         whole.first = counted_from(&base, &whole)
-        write_kept(terms, n, &kept, &whole, roomy, out)
+        write_kept(terms, n, kept, &whole, roomy, out)
     else:
         answer_row(terms, n, map, &base, &whole, out)
     return True
@@ -2214,8 +2218,8 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         fine = fine & (most - most == zero)
     for v in range(vectors):
         short_of_vector(terms, n, column_of(v, LANES, width), plain, &bases[v], ahead, &kept)
-        first[v] = load(kept.total)
-        second[v] = load(kept.rest)
+        first[v] = kept.total
+        second[v] = kept.rest
         fine = fine & (first[v] < splat(<real> INFINITY))
     if not all_set(fine):
         return False
