@@ -7,6 +7,8 @@ import operator
 import numpy as np
 
 cimport numpy as cnp
+from libc.stdint cimport uint16_t
+from lsecy._convert cimport round_to_bfloat, round_to_half
 
 cnp.import_array()
 
@@ -485,13 +487,33 @@ cdef object as_result(Call asked, array, out):
         check_output(asked, out)
         asked.type = None
     if out is not None:
-        with np.errstate(all="ignore"):
-            np.copyto(out, array, casting="unsafe")
+        convert_result(array, out)
         return out
     if asked.type is not None and array.dtype != asked.type:
-        with np.errstate(all="ignore"):
-            array = array.astype(asked.type)
+        out = np.empty(array.shape, asked.type)
+        convert_result(array, out)
+        array = out
     return array[()] if array.ndim == 0 else array
+
+
+cdef int convert_result(array, out) except -1:
+    # Both of the same shape.
+    cdef int type = cnp.PyArray_TYPE(out)
+    cdef bint half = type == cnp.NPY_FLOAT16, bfloat = cnp.PyTypeNum_ISUSERDEF(type)
+    cdef const float *source = <const float *> cnp.PyArray_DATA(array)
+    cdef uint16_t *target = <uint16_t *> cnp.PyArray_DATA(out)
+    cdef Py_ssize_t count = cnp.PyArray_SIZE(array)
+    if (not (half or bfloat) or cnp.PyArray_TYPE(array) != cnp.NPY_FLOAT or not cnp.PyArray_IS_C_CONTIGUOUS(array)
+            or not cnp.PyArray_IS_C_CONTIGUOUS(out) or not cnp.PyArray_ISBEHAVED(out)):
+        with np.errstate(all="ignore"):
+            np.copyto(out, array, casting="unsafe")
+        return 0
+    with nogil:
+        if half:
+            round_to_half(source, target, count)
+        else:
+            round_to_bfloat(source, target, count)
+    return 0
 
 
 cdef bint is_same_place(out, a) except -1:

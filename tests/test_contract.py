@@ -838,6 +838,25 @@ def test_half_precision_returned_as_float32_keeps_what_was_computed(function, rn
     assert exact.same_bits(got, call(function, a.astype(np.float32), axis=1))
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("given", [False, True], ids=["new", "out"])
+def test_every_half_precision_number_and_tie_is_rounded_to_even(kind, given):
+    kind = np.dtype(kind)
+    bits = np.arange(2**16, dtype=np.uint16).view(kind).astype(np.float32).view(np.uint32)
+    tie = 2**12 if kind == np.float16 else 2**15  # half of the last place
+    near = [(bits + np.uint32(tie + k)).view(np.float32) for k in range(-1, 2)]
+    subnormal = np.arange(-(2**12), 2**12, dtype=np.float32) * np.float32(2.0**-25)  # every second one a tie
+    aside = [np.nextafter(subnormal, np.float32(side)) for side in (-1, 1)]
+    limits = np.float32([65519.99, 65520, 65536, 3e38, -3e38])
+    a = np.concatenate([bits.view(np.float32), *near, subnormal, *aside, limits])
+    with np.errstate(all="ignore"):
+        expected = a.astype(kind).astype(np.float32)
+    out = np.empty(a.shape, kind) if given else None
+    got = lsecy.logsumexp(a[:, None], axis=1, dtype=kind, out=out)  # of one element: the element itself
+    assert got.dtype == kind
+    assert np.array_equal(got.astype(np.float32), expected, equal_nan=True)
+
+
 def test_an_output_of_float16_does_not_narrow_the_computation():
     assert lsecy.logsumexp(np.zeros(70_000), dtype=np.float16) == np.float16(np.log(70_000))
 
