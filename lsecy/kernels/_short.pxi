@@ -8,9 +8,9 @@
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
 
 cdef inline void short_term(dvec d, dvec lost, dvec b, bint weighted, dvec grid, dvec *high, dvec *low) noexcept nogil:
-    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`; below e^-700 it counts
-    # for nothing, but where `mend` finds that it does.
-    cdef dvec x = dat_least(d, dsplat(-700))
+    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`; below e^-650, from where
+    # on `low` would be subnormal, it counts for nothing, but where `mend` finds that it does.
+    cdef dvec x = dat_least(d, dsplat(-650))
     cdef dvec p, q, z, k, e
     if REAL_BITS == 32:
         double_power(x, True, &p, &z, &k)
@@ -26,7 +26,7 @@ cdef inline void short_term(dvec d, dvec lost, dvec b, bint weighted, dvec grid,
         return
     e = dterm_in_range(p, z, k)
     high[0] = (e + grid) - grid
-    low[0] = dpick(d < dsplat(-700), dsplat(0), (e - high[0]) + dterm_in_range(q, z, k))
+    low[0] = dpick(d < dsplat(-650), dsplat(0), (e - high[0]) + dterm_in_range(q, z, k))
 
 
 cdef inline dvec short_shift(dvec peak, dvec *grid) noexcept nogil:
@@ -52,8 +52,8 @@ cdef inline dvec short_answer(dvec high, dvec low, dvec shift) noexcept nogil:
 
 
 cdef inline dvec nearest() noexcept nogil:
-    # How near to zero an answer may lie: the error of float32's sum is 2^-36, what float64 drops is e^-700.
-    return dsplat(0.0009765625 if REAL_BITS == 32 else 1e-290)
+    # How near to zero an answer may lie: the error of float32's sum is 2^-36, what float64 drops is e^-650.
+    return dsplat(0.0009765625 if REAL_BITS == 32 else 1e-266)
 
 
 cdef inline divec short_is_fine(dvec total, dvec result) noexcept nogil:

@@ -817,14 +817,16 @@ cdef inline void exact_parts(dvec x, dvec lost, bint general, dvec *high, dvec *
     # bound  2^-55 relative, of float32 elements 2^-53; near 0 nothing of a tiny x is lost
     cdef dvec p, r, tail, t, z, k, grid = dsplat(384)
     cdef divec gone
-    x = dat_most(dat_least(x, dsplat(-709)), dsplat(710))
+    x = dat_most(x, dsplat(710))
     if REGISTER_TABLE:
-        pair_power(x, lost, &p, &tail, &z, &k)
         gone = x < dsplat(-708)
+        x = dpick(gone, dsplat(0), x)    # nothing subnormal is computed, for which a processor takes 150 cycles
+        pair_power(x, lost, &p, &tail, &z, &k)
         t = dpick(gone, dsplat(0), dterm_in_range(p, z, k))
         high[0] = (t + grid) - grid
         low[0] = dpick(gone, dsplat(0), (t - high[0]) + dterm_in_range(tail, z, k))
         return
+    x = dat_least(x, dsplat(-709))
     r = reduced(x, False, &z, &k)
     t = dterm_in_range(dsplat(1), z, k)
     if REAL_BITS == 64:
