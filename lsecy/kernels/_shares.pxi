@@ -660,6 +660,8 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
             store(d, y)
             store(rounded, lost)
             for k in range(LANES):
+                if d[k] < -746 or d[k] > -600:    # adds nothing, or to a sum that is no such one
+                    continue
                 place = 0 if along else k
                 term = expl(d[k])
                 term += term * rounded[k]
@@ -731,7 +733,8 @@ cdef inline void bring_to_peak(const States *states, Py_ssize_t place, const Bas
         k = place + which * DLANES
         double_term(dsplat(0) - peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True,
                     &factor, &factor_low)
-        power = dat_least(half(lower.power, which) - half(base.power, which), dsplat(-1000))
+        # From there on sums are few_terms', and what is beside them would be subnormal.
+        power = dat_least(half(lower.power, which) - half(base.power, which), dsplat(-960))
         high = dscale(dload(states.high + k), power)
         low = dscale(dload(states.low + k), power)
         product = high * factor
