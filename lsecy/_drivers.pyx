@@ -17,7 +17,7 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
     Terms, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
@@ -1175,8 +1175,10 @@ cdef inline void short_answers(const Problem *problem, const Terms *terms, Py_ss
 cdef inline void gather_tile(const Problem *problem, const Operand *operand, const Group *group, Py_ssize_t width,
                              void *tile) noexcept nogil:
     cdef const Py_ssize_t *strides = strides_of(problem, operand)
-    cdef Py_ssize_t size = 1 if operand == &problem.mask else problem.bits // 8, k
+    cdef Py_ssize_t size = 1 if operand == &problem.mask else problem.bits // 8, j, k
     cdef Py_ssize_t step = step_of(problem, operand, group)
+    cdef const char *column
+    cdef char *target = <char *> tile
     cdef Row row
     if group.count == 1:
         step = problem.n * size
@@ -1185,7 +1187,19 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
         kernels_of(problem.bits).transpose(start_of(problem, operand, &group.first), step, problem.n, group.count,
                                            (group.count - 1) * step + problem.n, tile)
         return
-    for k in range(width):    # columns beyond the last row repeat it: they only fill the vectors
+    # Columns beyond the last row repeat it: they only fill the vectors.
+    if group.even and problem.reduced.count == 1 and group.count >= problem.n:    # fewer and longer runs
+        for j in range(problem.n):
+            column = start_of(problem, operand, &group.first) + j * strides[0]
+            for k in range(group.count if size == 1 else 0):
+                target[k] = column[k * step]
+            if size > 1:
+                convert_run(problem, operand, column, step, target, 1, group.count)
+            for k in range(group.count, width):
+                memcpy(target + k * size, target + (group.count - 1) * size, size)
+            target += TILE * size
+        return
+    for k in range(width):
         row = row_of(group, min(k, group.count - 1))
         gather(problem, operand, strides, start_of(problem, operand, &row), 0, problem.n, <char *> tile + k * size,
                TILE)
@@ -1685,11 +1699,21 @@ cdef inline void ease(const Problem *problem, void *logs, Problem *eased) noexce
 cdef void map_over(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job,
                    void *out) noexcept nogil:
     # A row or a panel; `job` as in look_over.
+    cdef Group columns
+    cdef Py_ssize_t k
     cdef Known known
     cdef States states = states_of(&known.room)
     cdef Look look = look_for(map, &known, out)
-    if job == NULL and problem.n <= block_length(problem.bits) and map_one_block(problem, row, width, map, out):
-        return
+    if job == NULL and problem.n <= block_length(problem.bits):
+        if map_one_block(problem, row, width, map, out):
+            return
+        if map == LOG_SOFTMAX and width > 1 and is_short(problem.n, problem.bits):    # else the rest costs no more
+            columns.count = width
+            columns.even = False
+            for k in range(width):
+                columns.rows[k] = column_at(problem, row, k)
+            if map_around_undefined(problem, &columns, map, out):
+                return
     know(problem, row, width, map, job, out, &known)
     find_undefined(problem, row, width, map, &known)
     look.phase = WRITE
@@ -1792,21 +1816,21 @@ cdef void find_undefined(const Problem *problem, const Row *row, Py_ssize_t widt
     cdef Py_ssize_t k
     for k in range(width):
         column = column_at(problem, row, k)
-        known.undefined[k] = is_strange(known, k) and is_undefined(problem, &column, map)
+        known.undefined[k] = is_strange(known, k) and is_undefined(problem, &column, map, True)
 
 
 cdef inline bint is_strange(const Known *known, Py_ssize_t k) noexcept nogil:
     return isnan(known.first[k]) or not fabs(known.peak[k]) < INFINITY
 
 
-cdef bint is_undefined(const Problem *problem, const Row *row, Map map) noexcept nogil:
-    # Of a row whose sum is NaN or whose peak is infinite: a kept NaN, or nothing kept above -inf, leaves
-    # nothing to say about what is kept, and so does +inf but for the logarithm, where `write` finds x - inf.
+cdef bint is_undefined(const Problem *problem, const Row *row, Map map, bint strange) noexcept nogil:
+    # A kept NaN, or nothing kept above -inf, leaves nothing to say about what is kept, and so does +inf but for the
+    # logarithm, where `write` finds x - inf.  `strange`: of a row whose sum is known to be NaN or its peak infinite.
     cdef Buffers buffers
     cdef Terms terms
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
     cdef double x
-    cdef bint infinite = False
+    cdef bint infinite = False, finite = False
     while start < problem.n:
         count = min(length, problem.n - start)
         row_terms(problem, row, start, count, &buffers, &terms)
@@ -1815,8 +1839,11 @@ cdef bint is_undefined(const Problem *problem, const Row *row, Map map) noexcept
                 if isnan(x):
                     return True
                 infinite = infinite or x == INFINITY
+                finite = finite or fabs(x) < INFINITY
         start += length
-    return map == SOFTMAX or not infinite
+    if infinite:
+        return map == SOFTMAX
+    return strange or not finite
 
 
 cdef void fill_undefined(const Problem *problem, const Row *row, Py_ssize_t width, Map map, const Known *known,
@@ -1938,7 +1965,10 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
                 group.step_out)
         if k < group.count:
             row = row_of(group, k)
-            map_over(problem, &row, 1, map, NULL, out)
+            if straight and is_undefined(problem, &row, map, False):
+                fill_row(problem, &row, map, out)
+            else:
+                map_over(problem, &row, 1, map, NULL, out)
             k += 1
 
 
@@ -1946,7 +1976,7 @@ cdef void map_group(const Problem *problem, const Group *group, Map map, void *o
     # Short rows, side by side; where one of them is special, each by itself.
     cdef Group one
     cdef Py_ssize_t k
-    if map_tile(problem, group, map, out):
+    if map_tile(problem, group, map, out) or map_around_undefined(problem, group, map, out):
         return
     if group.count == 1:
         map_over(problem, &group.first, 1, map, NULL, out)
@@ -1957,6 +1987,31 @@ cdef void map_group(const Problem *problem, const Group *group, Map map, void *o
     for k in range(group.count):
         one.first = row_of(group, k)
         map_group(problem, &one, map, out)
+
+
+cdef bint map_around_undefined(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:
+    # Short rows or columns of which some are undefined: these are filled, once the others have gone side by side.
+    # False, and nothing is written, if there are none or another one is special too.
+    cdef Group others
+    cdef Row row
+    cdef bint undefined[TILE]
+    cdef Py_ssize_t k
+    others.count = 0
+    others.even = False
+    for k in range(group.count):
+        row = row_of(group, k)
+        undefined[k] = is_undefined(problem, &row, map, False)
+        if not undefined[k]:
+            others.rows[others.count] = row
+            others.count += 1
+    others.first = others.rows[0]
+    if others.count == group.count or (others.count > 0 and not map_tile(problem, &others, map, out)):
+        return False
+    for k in range(group.count):
+        if undefined[k]:
+            row = row_of(group, k)
+            fill_row(problem, &row, map, out)
+    return True
 
 
 cdef bint map_tile(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:

@@ -172,7 +172,7 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
         settle_sums(problem, width, LOG_SOFTMAX, True, known)
     for k in range(group.count):
         row = row_of(group, k)
-        known.undefined[k] = is_strange(known, k) and is_undefined(problem, &row, LOG_SOFTMAX)
+        known.undefined[k] = is_strange(known, k) and is_undefined(problem, &row, LOG_SOFTMAX, True)
 
 
 cdef inline Py_ssize_t beside(const Problem *problem, const Group *group, Tile *tile) noexcept nogil:
