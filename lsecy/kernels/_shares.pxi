@@ -244,7 +244,7 @@ cdef struct Prepared:
     real lost[2 * BLOCK_DOUBLES]
     real m[2 * BLOCK_DOUBLES]         # of weights
     real powers[2 * BLOCK_DOUBLES]
-    vec whole    # not used: for its sake all vectors lie in whole cache lines, or storing them takes up to twice as long
+    vec whole    # not used: for its sake all vectors lie in whole cache lines; across two, storing takes twice as long
 
 
 cdef inline void keep_exponents(const vec *x, const vec *lost, int count, bint exact, Prepared *room,
@@ -1069,11 +1069,17 @@ cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *ke
         sum_one(terms, n, base, NULL, PAIRS, False, False, kept, states)
 
 
+cdef inline Kept *kept_of(const Terms *terms, Kept *apart) noexcept nogil:
+    # Where a row's terms are kept: of prepared exponents and what rounding took from them in the place of these, so
+    # that more of it all stays in the L1 cache.  NULL: nowhere.
+    return <Kept *> terms.a if apart != NULL and (terms.lost != NULL or terms.powers != NULL) else apart
+
+
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                           const States *states) noexcept nogil:
     # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
     if terms.lost != NULL or terms.powers != NULL:
-        sum_pairs(terms, n, base, kept, states)
+        sum_pairs(terms, n, base, kept_of(terms, kept), states)
     elif is_bounded(base):
         sum_one(terms, n, base, NULL, PLAIN, False, True, kept, states)
     else:
@@ -1927,10 +1933,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     # one's sum is: from the one to the other is a chain of a hundred cycles and more.
     cdef double memory[5 * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
-    cdef Kept apart
-    # Terms may take the place of prepared exponents and of what rounding took from these: then more of it all stays
-    # in the L1 cache.
-    cdef Kept *kept = <Kept *> terms.a if terms.lost != NULL or terms.powers != NULL else &apart
+    cdef Kept kept
     cdef Base base
     cdef Whole whole
     cdef bint keeps, roomy = False
@@ -1945,7 +1948,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         roomy = needs_room(&base)
         if roomy:
             base = base_of_row(peak.high, peak.low, peak.least, True)
-        sum_near(terms, n, &base, kept, &states)
+        sum_near(terms, n, &base, &kept, &states)
     else:
         sum_of_row(terms, n, &base, &states)
     if following != NULL:
@@ -1959,7 +1962,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         whole.first = counted_from(&base, &whole)
-        write_kept(terms, n, kept, &whole, roomy, out)
+        write_kept(terms, n, kept_of(terms, &kept), &whole, roomy, out)
     else:
         answer_row(terms, n, map, &base, &whole, out)
     return True
