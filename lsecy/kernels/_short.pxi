@@ -8,8 +8,8 @@
 #              leading 44 bits, counted from the largest, add up without error; the rest beside them.
 
 cdef inline void short_term(dvec d, dvec lost, dvec b, bint weighted, dvec grid, dvec *high, dvec *low) noexcept nogil:
-    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`; below e^-650, with `low`
-    # soon subnormal, it counts for nothing, but where `mend` finds that it does.
+    # exp(d + lost), or b exp(d + lost), of which `low` is then what rounding takes from `high`.  Below e^-650, where
+    # `low` would soon be subnormal, it counts for nothing, but where `mend` finds that it does.
     cdef dvec x = dat_least(d, dsplat(-650))
     cdef dvec p, q, z, k, e
     if REAL_BITS == 32:
