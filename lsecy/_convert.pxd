@@ -105,7 +105,7 @@ cdef inline void round_to_bfloat(const float *source, uint16_t *target, Py_ssize
     cdef Py_ssize_t i
     for i in range(count):
         memcpy(&bits, source + i, 4)
-        half = (bits >> 16) + ((((bits & 0xFFFF) + 0x7FFF + ((bits >> 16) & 1)) >> 16))
+        half = (bits >> 16) + (((bits & 0xFFFF) + 0x7FFF + ((bits >> 16) & 1)) >> 16)
         half = half if (bits & 0x7FFFFFFF) <= 0x7F800000 else ((bits >> 16) & 0x8000) | 0x7FC0
         target[i] = <uint16_t> half
 

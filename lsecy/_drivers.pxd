@@ -6,7 +6,7 @@ from lsecy.kernels.table cimport Map
 
 cdef enum:
     QUICK = 2048    # elements up to which releasing the GIL costs more than it gives
-    ALONE = 32768    # elements up to which one thread does a row alone: the short way
+    ALONE = 32768   # elements up to which one thread does a row alone: the short way
     STATE = 5       # numbers of a state: shift, high, low, rest, size (kernels/table.pxd)
     PAIR = 10       # of two, one at first look, one with care
     HELD = 20       # of what LogSumExp holds for each sum: a pair for the sum, a pair for the whole

@@ -344,8 +344,12 @@ cdef inline void next_run(Walk *walk, Py_ssize_t run) noexcept nogil:
 
 cdef inline void convert_run(const Problem *problem, const Operand *operand, const char *source, Py_ssize_t stride,
                              void *target, Py_ssize_t target_step, Py_ssize_t count) noexcept nogil:
-    # Elements that lie at equal steps, as the element type.
-    if problem.bits == 64:
+    # Elements that lie at equal steps, as the element type; a mask as bytes.
+    cdef Py_ssize_t k
+    if operand == &problem.mask:
+        for k in range(count):
+            (<char *> target)[k * target_step] = source[k * stride]
+    elif problem.bits == 64:
         convert(source, operand.type, operand.swapped, stride, <double *> target, target_step, count)
     else:
         convert(source, operand.type, operand.swapped, stride, <float *> target, target_step, count)
@@ -354,17 +358,13 @@ cdef inline void convert_run(const Problem *problem, const Operand *operand, con
 cdef void gather(const Problem *problem, const Operand *operand, const Py_ssize_t *strides,
                  const char *row, Py_ssize_t first, Py_ssize_t count, void *target,
                  Py_ssize_t target_step) noexcept nogil:
-    # Elements first .. first + count of a row into a buffer, as the element type; a mask as bytes.
+    # Elements first .. first + count of a row into a buffer.
     cdef Walk walk
-    cdef Py_ssize_t run, k, size = 1 if operand == &problem.mask else problem.bits // 8
+    cdef Py_ssize_t run, size = 1 if operand == &problem.mask else problem.bits // 8
     start_walk(&problem.reduced, strides, first, &walk)
     while count > 0:
         run = run_of(&walk, count)
-        if size == 1:
-            for k in range(run):
-                (<char *> target)[k * target_step] = row[walk.place + k * walk.stride]
-        else:
-            convert_run(problem, operand, row + walk.place, walk.stride, target, target_step, run)
+        convert_run(problem, operand, row + walk.place, walk.stride, target, target_step, run)
         target = <char *> target + run * target_step * size
         count -= run
         next_run(&walk, run)
@@ -1177,7 +1177,7 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
     cdef const Py_ssize_t *strides = strides_of(problem, operand)
     cdef Py_ssize_t size = 1 if operand == &problem.mask else problem.bits // 8, j, k
     cdef Py_ssize_t step = step_of(problem, operand, group)
-    cdef const char *column
+    cdef const char *first
     cdef char *target = <char *> tile
     cdef Row row
     if group.count == 1:
@@ -1189,20 +1189,16 @@ cdef inline void gather_tile(const Problem *problem, const Operand *operand, con
         return
     # Columns beyond the last row repeat it: they only fill the vectors.
     if group.even and problem.reduced.count == 1 and group.count >= problem.n:    # fewer and longer runs
+        first = start_of(problem, operand, &group.first)
         for j in range(problem.n):
-            column = start_of(problem, operand, &group.first) + j * strides[0]
-            for k in range(group.count if size == 1 else 0):
-                target[k] = column[k * step]
-            if size > 1:
-                convert_run(problem, operand, column, step, target, 1, group.count)
+            convert_run(problem, operand, first + j * strides[0], step, target, 1, group.count)
             for k in range(group.count, width):
                 memcpy(target + k * size, target + (group.count - 1) * size, size)
             target += TILE * size
         return
     for k in range(width):
         row = row_of(group, min(k, group.count - 1))
-        gather(problem, operand, strides, start_of(problem, operand, &row), 0, problem.n, <char *> tile + k * size,
-               TILE)
+        gather(problem, operand, strides, start_of(problem, operand, &row), 0, problem.n, target + k * size, TILE)
 
 
 # --- columns --------------------------------------------------------------------------------------------
@@ -1699,21 +1695,13 @@ cdef inline void ease(const Problem *problem, void *logs, Problem *eased) noexce
 cdef void map_over(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job,
                    void *out) noexcept nogil:
     # A row or a panel; `job` as in look_over.
-    cdef Group columns
-    cdef Py_ssize_t k
     cdef Known known
     cdef States states = states_of(&known.room)
     cdef Look look = look_for(map, &known, out)
-    if job == NULL and problem.n <= block_length(problem.bits):
-        if map_one_block(problem, row, width, map, out):
-            return
-        if map == LOG_SOFTMAX and width > 1 and is_short(problem.n, problem.bits):    # else the rest costs no more
-            columns.count = width
-            columns.even = False
-            for k in range(width):
-                columns.rows[k] = column_at(problem, row, k)
-            if map_around_undefined(problem, &columns, map, out):
-                return
+    if job == NULL and problem.n <= block_length(problem.bits) and (
+            map_one_block(problem, row, width, map, out)
+            or map_around_undefined_columns(problem, row, width, map, out)):
+        return
     know(problem, row, width, map, job, out, &known)
     find_undefined(problem, row, width, map, &known)
     look.phase = WRITE
@@ -1965,7 +1953,7 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
                 group.step_out)
         if k < group.count:
             row = row_of(group, k)
-            if straight and is_undefined(problem, &row, map, False):
+            if straight and is_undefined(problem, &row, map, False):    # its kernel has refused it
                 fill_row(problem, &row, map, out)
             else:
                 map_over(problem, &row, 1, map, NULL, out)
@@ -2012,6 +2000,20 @@ cdef bint map_around_undefined(const Problem *problem, const Group *group, Map m
             row = row_of(group, k)
             fill_row(problem, &row, map, out)
     return True
+
+
+cdef bint map_around_undefined_columns(const Problem *problem, const Row *row, Py_ssize_t width, Map map,
+                                       void *out) noexcept nogil:
+    # Of softmax, and of long columns, the general way costs no more.
+    cdef Group columns
+    cdef Py_ssize_t k
+    if map != LOG_SOFTMAX or width == 1 or not is_short(problem.n, problem.bits):
+        return False
+    columns.count = width
+    columns.even = False
+    for k in range(width):
+        columns.rows[k] = column_at(problem, row, k)
+    return map_around_undefined(problem, &columns, map, out)
 
 
 cdef bint map_tile(const Problem *problem, const Group *group, Map map, void *out) noexcept nogil:

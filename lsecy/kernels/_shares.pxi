@@ -1071,7 +1071,7 @@ cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *ke
 
 cdef inline Kept *kept_of(const Terms *terms, Kept *apart) noexcept nogil:
     # Where a row's terms are kept: of prepared exponents and what rounding took from them in the place of these, so
-    # that more of it all stays in the L1 cache.  NULL: nowhere.
+    # that more of it all stays in the L1 cache (both structs begin alike).  NULL: nowhere.
     return <Kept *> terms.a if apart != NULL and (terms.lost != NULL or terms.powers != NULL) else apart
 
 
