@@ -42,6 +42,7 @@ cdef struct Problem:
     Py_ssize_t less_step     # 0: the same for all
     double *held             # states that the sums are merged into, in the result's order; or NULL: there is a result
     bint vanishing           # a map's rows of which nothing is above -inf are 0, not NaN
+    Py_ssize_t *refused      # counts rows in which a map meets a negative weight, or NULL: they were looked for before
 
 cdef class Call:
     cdef str function        # what errors say
@@ -56,6 +57,7 @@ cdef class Call:
     cdef object out          # the user's, or None
     cdef object target       # what a map is written to: out itself, where it can be
     cdef bint general        # complex or longdouble: for the plain path
+    cdef Py_ssize_t refused  # rows with weights that may not be, seen by a map
 
 cdef Call reduction(str function, a, axis, b, keepdims, where, logb, scale, out, dtype, bint return_sign)
 cdef Call whole_of(Call asked, axis, keepdims)

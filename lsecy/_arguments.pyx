@@ -50,13 +50,18 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str 
     if asked.general:
         widen_operands(asked)
     asked.shape = common_shape(function, name, asked, strides)
-    if shares and b is not None and not asked.general:
-        check_shares(asked)
-        asked.problem.logarithmic = asked.problem.take_logs = logs
     mark_axes(function, axis, len(asked.shape), summed)
     asked.out = out
     check_output(asked, out)
     asked.target = map_target(asked)
+    if shares and b is not None and not asked.general:
+        # Who writes to an array of ours sees the weights soon enough; to look at them before takes as long as half a
+        # map of memory.
+        if logs or asked.target is out or asked.target.size == 0:
+            check_shares(asked)
+        else:
+            asked.problem.refused = &asked.refused
+        asked.problem.logarithmic = asked.problem.take_logs = logs
     size = asked.target.itemsize
     for k in range(len(asked.shape)):
         strides[3][k] = cnp.PyArray_STRIDE(<cnp.ndarray> asked.target, k) // size
@@ -196,6 +201,7 @@ cdef Call operands(str function, str name, a, b, where, logb, scale, dtype):
     problem.less_step = 0
     problem.held = NULL
     problem.vanishing = False
+    problem.refused = NULL
     return asked
 
 
@@ -477,6 +483,8 @@ cdef map_target(Call asked):
 
 cdef object as_result(Call asked, array, out):
     # In the dtype of the result, in the user's own array if there is one, a scalar if no axis is left.
+    if asked.refused:
+        check_shares(asked)
     if out is None and array.dtype is asked.type and cnp.PyArray_CheckExact(array):
         return array[()] if cnp.PyArray_NDIM(array) == 0 else array
     if out is array:

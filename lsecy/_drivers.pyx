@@ -1818,20 +1818,24 @@ cdef bint is_undefined(const Problem *problem, const Row *row, Map map, bint str
     cdef Terms terms
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
     cdef double x
-    cdef bint infinite = False, finite = False
+    cdef bint infinite = False, finite = False, undefined = False
     while start < problem.n:
         count = min(length, problem.n - start)
         row_terms(problem, row, start, count, &buffers, &terms)
         for k in range(count):
             if exponent_at(problem, &terms, k, &x):
-                if isnan(x):
+                if isnan(x) and problem.refused == NULL:
                     return True
+                if isnan(x) and terms.b != NULL and number_at(problem, terms.b, k * terms.b_inner) < 0:
+                    lsecy_take(problem.refused, 1)
+                    return True
+                undefined = undefined or isnan(x)
                 infinite = infinite or x == INFINITY
                 finite = finite or fabs(x) < INFINITY
         start += length
-    if infinite:
+    if infinite and not undefined:
         return map == SOFTMAX
-    return strange or not finite
+    return undefined or strange or not finite
 
 
 cdef void fill_undefined(const Problem *problem, const Row *row, Py_ssize_t width, Map map, const Known *known,
@@ -1898,8 +1902,8 @@ cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, 
         weight = number_at(problem, terms.b, j)
         if weight == 0:
             return False
-        if fabs(weight) < INFINITY:
-            weight = 0
+        if weight < INFINITY:
+            weight = NAN if weight < 0 else 0
     x[0] = number_at(problem, terms.a, k)
     x[0] = x[0] * problem.scale + weight
     return True
@@ -2066,6 +2070,7 @@ cdef inline void as_problem(const void *a, Py_ssize_t n, int bits, Problem *prob
     problem.a.direct = True
     problem.b.data = problem.mask.data = NULL
     problem.take_logs = problem.vanishing = False
+    problem.refused = NULL
     problem.scale = 1
     problem.reduced.count = 0
     problem.rows = problem.inner = 1

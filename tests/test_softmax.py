@@ -102,6 +102,35 @@ def test_negative_weights_of_shares_are_refused(dtype, function, case):
         call(function, row.a, b=row.b)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("beside", ["nothing", "nan", "-inf", "a mask"])
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((3,), 0),
+        ((70, 10), 1),
+        ((70, 10), 0),
+        ((40, 300), 1),
+        ((300, 40), 0),
+        ((3, 50_000), 1),
+        ((50_000, 8), 0),
+    ]
+    + [((200_000,), None), ((4, 100, 30), 1)],
+)
+def test_a_negative_weight_is_found_wherever_it_lies(isa, dtype, function, rng, shape, axis, beside, threads):
+    """A result of our own is written while the weights are looked at."""
+    a, b = rng.normal(0, 3, shape).astype(dtype), rng.uniform(0, 1, shape).astype(dtype)
+    place, options = tuple(rng.integers(0, shape)), {}
+    b[place] = -2
+    if beside == "a mask":
+        options["where"] = rng.random(shape) < 0.5
+        options["where"][place] = True
+    elif beside != "nothing":
+        a.flat[0] = a[place] = float(beside)
+    with lsecy.threads(threads), pytest.raises(ValueError, match="^" + function + ": b holds -2.0"):
+        call(function, a, axis=axis, b=b, **options)
+
+
 @cache
 def long_row(case, dtype):
     return Row(CASES[case](np.random.default_rng(zlib.crc32(case.encode())), LONGEST, dtype))
@@ -286,6 +315,24 @@ def test_weights_of_any_size_have_the_same_bits_in_rows_and_columns(isa, dtype, 
             "own columns": call(function, turned, axis=0, b=wide, **down)[:, 9:18].T,
         }.items():
             pairs.append(((n, name), got, reference))
+    assert differing(pairs) == []
+
+
+@pytest.mark.parametrize("zeros", [0, 0.3])
+def test_weights_near_the_peak_and_far_from_it_give_the_same_bits(isa, dtype, rng, zeros):
+    """Past every bound of the loop for near weights; a far neighbour leads around it."""
+    limit, pairs = 88 if dtype == np.float32 else 700, []
+    wide, spread = np.linspace(0, 0.99, 36)[:, None], rng.permutation(np.linspace(0, 1, 36))[:, None]
+    for n in [3, 40, 64, 100, 300, 1001, BLOCKS[dtype.name] + 9]:
+        log_b = limit * wide * rng.uniform(-1, 1, (36, n))
+        a = (limit * spread * rng.uniform(-1, 0, (36, n)) - log_b).astype(dtype)
+        b = (np.exp(log_b) * (rng.random((36, n)) >= zeros)).astype(dtype)
+        reference = one_by_one("softmax", a, b)
+        further = np.vstack([a, np.full(n, -np.inf)]).astype(dtype), np.vstack([b, np.ones(n)]).astype(dtype)
+        for name, (x, w) in {"near": (a, b), "far": further}.items():
+            pairs.append(((n, name), lsecy.softmax(x, axis=1, b=w)[:36], reference))
+            x, w = np.ascontiguousarray(x.T), np.ascontiguousarray(w.T)
+            pairs.append(((n, name, "columns"), lsecy.softmax(x, axis=0, b=w)[:, :36].T, reference))
     assert differing(pairs) == []
 
 

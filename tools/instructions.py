@@ -49,6 +49,8 @@ KERNELS = [  # statement, shape of a
     ("logsumexp(a, axis=1)", (20_000, 4)),
     ("logsumexp(a, axis=1)", (5_000, 16)),
     ("softmax(a, axis=1)", (100, 1000)),
+    ("softmax(a, axis=1, b=b)", (100, 1000)),
+    ("softmax(a, axis=0, b=b)", (1000, 64)),
     ("log_softmax(a, axis=1)", (100, 1000)),
 ]
 CALLS = [

@@ -12,7 +12,8 @@
 # terms add up without error; what that leaves joins the second, which is small: so the sum has some 5
 # bits more than the element type.  A share is rounded once, where its two parts are added.
 #
-# A weight 2^e m adds e to k and multiplies the power by m: what rounding takes from that joins q.
+# A weight 2^e m adds e to k and multiplies the power by m: what rounding takes from that joins q.  Where neither the
+# terms nor their weights are very large or small, the weight multiplies the term as it is, to the same bits (`Reach`).
 #
 # log_softmax needs the logarithm of the sum next to the peak.  Where one term is nearly all of it, the
 # rest is added apart, counted from a power of its own.  Short columns subtract the peak
@@ -110,6 +111,7 @@ cdef enum Form:
     PLAIN     # they are the elements
     PAIRS     # they and what rounding took from them were worked out before (`prepared`)
     WEIGHED   # they have weights, which were split before
+    NEAR      # they are the elements, and their weights are near
     RAW       # they are to be worked out, and there may be weights
     HERE      # the same without a call, which costs a fifth of a sum, and without weights
 
@@ -130,12 +132,14 @@ cdef inline void exponent_pairs(const Terms *terms, Py_ssize_t row, Py_ssize_t r
 # Weights 2^e m are two vectors each, e GROUP_BOUND places behind m.
 
 cdef inline void take_weight(vec a, vec b, vec *x, vec *w) noexcept nogil:
-    # A weight that is no positive number takes its element with it: 0 drops that, others leave it undefined.
+    # A weight that is no positive number takes its element with it: 0 drops that, others leave it undefined (NaN: the
+    # negative ones).
     cdef ivec usual = (b > splat(0)) & (b < splat(<real> INFINITY))
     x[0] = a
     split_power(b, w, w + GROUP_BOUND)
     if not all_set(usual):
-        x[0] = pick(usual, a, pick(b == splat(0), splat(<real> -INFINITY), a + b))
+        a = pick(b == splat(0), splat(<real> -INFINITY), pick(b < splat(0), splat(<real> NAN), a + b))
+        x[0] = pick(usual, x[0], a)
         w[0] = pick(usual, w[0], splat(1))
         w[GROUP_BOUND] = pick(usual, w[GROUP_BOUND], splat(0))
 
@@ -154,12 +158,15 @@ cdef inline bint weigh_alone(const Terms *terms) noexcept nogil:
     return terms.b != NULL and terms.kept == NULL and terms.powers == NULL and are_exact(terms)
 
 
+cdef inline vec weight_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j) noexcept nogil:
+    cdef const real *b = <const real *> terms.b + row * terms.b_step
+    return load(b + j) if terms.b_inner else splat(b[0])
+
+
 cdef inline vec weighed(const Terms *terms, Py_ssize_t row, Py_ssize_t j, vec *w) noexcept nogil:
     # raw_exponents of one vector without its questions; nothing is lost.
-    cdef const real *b = <const real *> terms.b + row * terms.b_step
     cdef vec x
-    take_weight(load(<const real *> terms.a + row * terms.a_step + j),
-                load(b + j) if terms.b_inner else splat(b[0]), &x, w)
+    take_weight(load(<const real *> terms.a + row * terms.a_step + j), weight_at(terms, row, j), &x, w)
     return x
 
 
@@ -217,11 +224,13 @@ cdef inline void some_exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t r
         lost[s] = load(<const real *> terms.lost + place) if form == PAIRS else splat(0)
         if form == WEIGHED:
             load_weight(terms, place, w + s)
+        if form == NEAR:
+            w[s] = weight_at(terms, row + s * row_apart, j + s * j_apart)
 
 
 cdef inline bint have_weights(Form form, bint far) noexcept nogil:
     # Are there weights?  Of several ways to the same bits the more general one alone has them, for the code's size.
-    return form == WEIGHED or (form == RAW and far)
+    return form == NEAR or form == WEIGHED or (form == RAW and far)
 
 
 cdef inline vec exponent(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Form form, vec *lost,
@@ -236,6 +245,89 @@ cdef struct Peak:
     real high
     real low
     real least
+
+
+# Weights are near where no exponent, with its weight or without, lies far from the peak.  Then terms, counted from
+# there, are normal numbers before their weights multiply them and after it, and so are products with 1 / sum and all
+# that rounding takes from these (of float: 2^-149 is below the last bit of a product of 2^-75 with a number of 2^-27):
+# the weights need not be split, and the answers have the bits of those that were.
+cdef struct Reach:
+    vec most       # of the exponents with their weights, to a factor of 2
+    vec fewest
+    vec highest    # of those without, or of the weights: one gives the bounds of the other
+    vec lowest
+    vec least      # of the weights
+
+
+cdef inline void start_reach(Reach *reach) noexcept nogil:
+    reach.most = reach.highest = splat(<real> -INFINITY)
+    reach.fewest = reach.lowest = reach.least = splat(<real> INFINITY)
+
+
+cdef inline vec in_sum_of(vec x, vec b) noexcept nogil:
+    # `in_sum` of a weight that was not split.
+    cdef vec m, e
+    split_power(b, &m, &e)
+    return fused(e, splat(<real> 0.6931471805599453), x)
+
+
+cdef inline void extend(Reach *reach, vec x, vec b, bint zeros) noexcept nogil:
+    # A NaN whose weight counts takes no place: whoever sums it sees it.  `zeros`: some weights may be 0.
+    cdef vec size = in_sum_of(x, b)
+    if zeros:
+        size = pick(b > splat(0), size, splat(<real> NAN))
+        reach.highest = at_least(reach.highest, x)
+        reach.lowest = at_most(reach.lowest, pick(x == x, x, splat(<real> -INFINITY)))    # 0 drops a NaN
+    else:
+        reach.highest = at_least(reach.highest, b)
+    reach.most = at_least(reach.most, size)
+    reach.fewest = at_most(reach.fewest, size)
+    reach.least = at_most(reach.least, b)
+
+
+cdef inline real near_below() noexcept nogil:
+    # How far below the peak a term may lie.
+    return <real> (50.0 if REAL_BITS == 32 else 590.0)
+
+
+cdef inline ivec is_near(const Reach *reach, vec peak, bint zeros) noexcept nogil:
+    # 2^ROOM times exp(55) is still below 2^127, exp(-80) above 2^-116 (double: 590 and 690, 2^1023 and 2^-1022).
+    cdef ivec near = ((magnitude(peak) < splat(largest_near())) & (reach.fewest > peak - splat(near_below()))
+                      & (reach.most <= peak))
+    if zeros:
+        return (near & (reach.least >= splat(0))
+                & (reach.highest < peak + splat(<real> (55.0 if REAL_BITS == 32 else 590.0)))
+                & (reach.lowest > peak - splat(<real> (80.0 if REAL_BITS == 32 else 690.0))))
+    # The same bounds, or closer ones: 2^-79 and 2^42 (double 2^-850, 2^140)
+    return (near & (reach.least > splat(<real> (1.6543612251060553e-24 if REAL_BITS == 32 else 1.3323e-256)))
+            & (reach.highest < splat(<real> (4.398e12 if REAL_BITS == 32 else 1.3937e42))))
+
+
+cdef inline bint reach_of_row(const Terms *terms, Py_ssize_t n, bint zeros, const double *given,
+                              Peak *peak) noexcept nogil:
+    cdef Reach reaches[2]    # two chains, as in `peak_of_row`
+    cdef Py_ssize_t last = n - LANES, i = 0, j, k
+    for k in range(2):
+        start_reach(&reaches[k])
+    while i < n:
+        for k in range(2):
+            j = min(i + k * LANES, last)
+            extend(&reaches[k], load(<const real *> terms.a + j), load(<const real *> terms.b + j), zeros)
+        i += 2 * LANES
+    reaches[0].most = at_least(reaches[0].most, reaches[1].most)
+    reaches[0].fewest = at_most(reaches[0].fewest, reaches[1].fewest)
+    reaches[0].highest = at_least(reaches[0].highest, reaches[1].highest)
+    reaches[0].lowest = at_most(reaches[0].lowest, reaches[1].lowest)
+    reaches[0].least = at_most(reaches[0].least, reaches[1].least)
+    peak.high = largest(reaches[0].most)
+    peak.low = 0
+    peak.least = peak.high - near_below()
+    return all_set(is_near(&reaches[0], splat(<real> given[0] if given != NULL else peak.high), zeros))
+
+
+cdef bint is_row_near(const Terms *terms, Py_ssize_t n, const double *given, Peak *peak) noexcept nogil:
+    # Of at least a vector: to the `given` peak, or where that is NULL to its own, which is kept.
+    return reach_of_row(terms, n, False, given, peak) or reach_of_row(terms, n, True, given, peak)
 
 
 # The exponents of a row of at most a block, worked out once for all looks at it.
@@ -318,10 +410,15 @@ cdef inline void prepare_any(const Terms *terms, Py_ssize_t n, Prepared *room, P
         prepare(terms, n, room)
 
 
-cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, Prepared *room, Peak *peak) noexcept nogil:
-    # Their peak is kept where there are weights.
+cdef inline Terms prepared(const Terms *terms, Py_ssize_t n, const double *given, Prepared *room,
+                           Peak *peak) noexcept nogil:
+    # Their peak is kept where there are weights; `given` as in is_row_near.
     cdef Terms own = terms[0]
     if is_plain(terms) or terms.lost != NULL or terms.powers != NULL:
+        return own
+    if weigh_alone(terms) and n >= LANES and is_row_near(terms, n, given, peak):
+        own.known = peak
+        own.near = True
         return own
     prepare_any(terms, n, room, peak)
     own = plain_terms(room.x, 0)
@@ -360,6 +457,13 @@ cdef inline vec whole_term(vec t, vec q) noexcept nogil:
     return fused(t, q, t) if TABLE == 2 else t
 
 
+cdef inline void take_near(vec b, vec *t, vec *q) noexcept nogil:
+    # `take_factor` of a near weight.
+    cdef vec bare = t[0]
+    t[0] = bare * b
+    q[0] = q[0] - vresidual(t[0], bare, b) * coarse_inverse(t[0])
+
+
 # The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
 cdef struct Kept:
     real t[2 * BLOCK_DOUBLES]
@@ -384,12 +488,17 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, i
     cdef vec h, bottom
     cdef int s
     for s in range(count):
+        if form == NEAR:
+            continue
         bottom = bottom_of(base, weights_from(w, s))
         x[s] = difference(x[s], base, bottom, form == PLAIN or bounded, far, lost + s)
         if not bounded:
             x[s] = at_least(x[s], bottom)
-    table_powers(x, lost, w, count, form == PLAIN and not far, base.steps, True, &powers, t, q, k, z)
+    table_powers(x, lost, w if form != NEAR else NULL, count, (form == PLAIN and not far) or form == NEAR, base.steps,
+                 True, &powers, t, q, k, z)
     for s in range(count):
+        if form == NEAR:
+            take_near(w[s], t + s, q + s)
         if kept != NULL:
             store(kept.t + place + s * apart, t[s])
             store(kept.q + place + s * apart, q[s])
@@ -437,10 +546,19 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             weights[s] = splat(1)
             weights[s + GROUP_BOUND] = splat(0)
         count = TREE
+    if form == NEAR:    # the same; what is kept of these lies behind the others
+        for s in range(TREE):
+            if s < count:
+                some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s,
+                               weights + s)
+            else:
+                x[s] = x[0]
+                weights[s] = splat(0)
+        count = TREE
     while first < TREE:
         group = 0
         if first + PAIRED <= count:
-            if form < RAW:
+            if form < NEAR:
                 some_exponents(terms, row + first * row_apart, row_apart, j + first * j_apart, j_apart, PAIRED, form,
                                x + first, lost + first, weights + first)
             for s in range(first, first + PAIRED):
@@ -452,7 +570,7 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             if s >= count:
                 l[s] = splat(0)
             elif s >= first + group:
-                if form < RAW:
+                if form < NEAR:
                     some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s,
                                    weights + s)
                 x[s] = unless_peak(x[s], peak)
@@ -490,6 +608,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     # What comes 4 KB later, or a block, or the rows in which peaks are looked for next.
     cdef const char *later = <const char *> terms.a + max(4096, max(n, terms.ahead) * <Py_ssize_t> sizeof(real))
     cdef int v
+    row.b_inner = 1
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = dsplat(0)
     while i < n:
@@ -507,14 +626,16 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             if form == PAIRS:
                 pad(<const real *> terms.lost + i, n - i, stripe, 0, tail.lost)
                 row.lost = tail.lost
-            if form == WEIGHED:
+            if form == WEIGHED or form == NEAR:
                 pad(<const real *> terms.b + i, n - i, stripe, 1, tail.b)
                 row.b = tail.b
+            if form == WEIGHED:
                 pad(<const real *> terms.powers + i, n - i, stripe, 0, tail.powers)
                 row.powers = tail.powers
             j = 0
-        elif form == PLAIN:    # one register for all addresses
+        elif form == PLAIN or form == NEAR:    # one register for all addresses
             row.a = <const real *> terms.a + i
+            row.b = <const real *> terms.b + i
             j = 0
             for k in range(TREE):
                 prefetch(later + k * 64)
@@ -582,7 +703,9 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 place = p * TILE + v * LANES
                 take_sums(high, low, place, first == 0, h, l)
                 count = in_tree(n, row, WIDTH)
-                if count == TREE:
+                if form == NEAR:
+                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, NULL, 0, h, l)
+                elif count == TREE:
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
                               NULL, 0, h, l)
                 else:
@@ -612,7 +735,10 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     cdef int s
     high[0] = low[0] = splat(0)
     while row < n:
-        if n - row >= TREE:
+        if form == NEAR:
+            eight_parts(&columns, row, 1, j, 0, base, NULL, <int> min(n - row, TREE), form, far, True, kept,
+                        row * TILE + j, TILE, &h, &l)
+        elif n - row >= TREE:
             if ahead > 0:
                 for s in range(TREE):
                     prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
@@ -937,6 +1063,55 @@ cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
         first += PAGES
 
 
+cdef inline vec from_doubles(const double *p) noexcept nogil:
+    return joined(dload(p), dload(p + (LANES - DLANES)))
+
+
+cdef inline bint reach_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint zeros, const double *given,
+                                vec *most) noexcept nogil:
+    cdef Reach reaches[TILE]
+    cdef Reach reach
+    cdef Py_ssize_t first = 0, v, j, row, vectors = (width + LANES - 1) // LANES
+    cdef ivec near = splat(0) == splat(0)
+    for v in range(vectors):
+        start_reach(&reaches[v])
+    while first < n:
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, 1, PAGES, width)
+        for v in range(vectors):
+            j = column_of(v, LANES, width)
+            reach = reaches[v]    # in registers
+            for row in range(first, min(n, first + PAGES)):
+                extend(&reach, load(<const real *> terms.a + row * terms.a_step + j), weight_at(terms, row, j), zeros)
+            reaches[v] = reach
+        first += PAGES
+    for v in range(vectors):
+        most[v] = reaches[v].most
+        near = near & is_near(&reaches[v], from_doubles(given + column_of(v, LANES, width)) if given != NULL
+                              else most[v], zeros)
+    return all_set(near)
+
+
+cdef bint is_panel_near(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const double *given,
+                        vec *most) noexcept nogil:
+    # is_row_near, column by column and in the order of peaks_of_panel.  False for what has no weights.
+    return weigh_alone(terms) and (reach_of_panel(terms, n, width, False, given, most)
+                                   or reach_of_panel(terms, n, width, True, given, most))
+
+
+cdef inline Terms peaks_of_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, vec *most,
+                                 vec *beside) noexcept nogil:
+    # peaks_of_panel, and the terms, near or not.
+    cdef Terms own = terms[0]
+    cdef Py_ssize_t v
+    own.near = is_panel_near(terms, n, width, NULL, most)
+    if own.near:
+        for v in range((width + LANES - 1) // LANES):
+            beside[v] = splat(0)
+    else:
+        peaks_of_panel(terms, n, width, is_plain(terms), map == SOFTMAX, most, beside)
+    return own
+
+
 cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *target,
                double *target_low) noexcept nogil:
     cdef real high[LANES_BOUND]
@@ -950,7 +1125,7 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
     cdef Terms own
     cdef Py_ssize_t j, v, k
     if width == 0:
-        own = prepared(terms, n, &room, &known)
+        own = prepared(terms, n, NULL, &room, &known)
         find_peak(&own, n, map, &found)
         target[0] = found.high
         target_low[0] = found.low
@@ -973,6 +1148,8 @@ cdef struct Several:
     const real *powers
     const Peak *known
     Py_ssize_t step
+    Py_ssize_t m_step
+    bint near
     bint bypass
 
 
@@ -987,11 +1164,18 @@ cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
     if rows.lost != NULL:
         row.lost = rows.lost + k * rows.step
     if rows.m != NULL:
-        row.b = rows.m + k * rows.step
-        row.powers = rows.powers + k * rows.step
+        row.b = rows.m + k * rows.m_step
+        row.powers = NULL if rows.near else rows.powers + k * rows.m_step
         row.known = rows.known + k
+        row.near = rows.near
     row.bypass = rows.bypass
     return row
+
+
+cdef void sum_far(const Terms *terms, Py_ssize_t n, const Base *base, const vec *peak,
+                  const States *states) noexcept nogil:
+    # The most general way.  A function of its own, for it is large.
+    sum_one(terms, n, base, peak, RAW, True, False, NULL, states)
 
 
 cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *peaks, const Base *base,
@@ -1020,7 +1204,7 @@ cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *
             if rows.lost == NULL and not own.far:
                 sum_one(&row, n, &own, &peak, PLAIN, False, False, NULL, &here)
             else:
-                sum_one(&row, n, &own, &peak, RAW, True, False, NULL, &here)
+                sum_far(&row, n, &own, &peak, &here)
     bring_to_peak(states, 0, base, &lower, whole)
     for k in range(count):
         if firsts[k] < dominated(False):
@@ -1042,7 +1226,7 @@ cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, co
     rows.lost = <const real *> terms.lost
     rows.m = rows.powers = NULL
     rows.step = 0
-    rows.bypass = False
+    rows.near = rows.bypass = False
     whole.peak = peak
     whole.peak_low = peak_low
     whole.first = splat(0)
@@ -1054,14 +1238,12 @@ cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, co
     keep(states, 0, 0, here.high[0], here.low[0], 0, 0)
 
 
-cdef inline vec from_doubles(const double *p) noexcept nogil:
-    return joined(dload(p), dload(p + (LANES - DLANES)))
-
-
 cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                     const States *states) noexcept nogil:
     # A function of its own, for it is large.
-    if terms.powers != NULL:
+    if terms.near:
+        sum_one(terms, n, base, NULL, NEAR, False, True, kept, states)
+    elif terms.powers != NULL:
         sum_one(terms, n, base, NULL, WEIGHED, False, False, kept, states)
     elif is_bounded(base):
         sum_one(terms, n, base, NULL, PAIRS, False, True, kept, states)
@@ -1078,7 +1260,7 @@ cdef inline Kept *kept_of(const Terms *terms, Kept *apart) noexcept nogil:
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                           const States *states) noexcept nogil:
     # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
-    if terms.lost != NULL or terms.powers != NULL:
+    if terms.lost != NULL or terms.powers != NULL or terms.near:
         sum_pairs(terms, n, base, kept_of(terms, kept), states)
     elif is_bounded(base):
         sum_one(terms, n, base, NULL, PLAIN, False, True, kept, states)
@@ -1093,7 +1275,7 @@ cdef inline bint are_several(const Terms *terms) noexcept nogil:
 
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
     if base.far or are_several(terms):
-        sum_one(terms, n, base, NULL, RAW, True, False, NULL, states)
+        sum_far(terms, n, base, NULL, states)
     else:
         sum_near(terms, n, base, NULL, states)
 
@@ -1101,6 +1283,9 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const S
 cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
                        const States *states) noexcept nogil:
     cdef Py_ssize_t v
+    if terms.near:
+        sum_vectors(terms, n, width, bases, NEAR, states)
+        return
     if plain:
         sum_vectors(terms, n, width, bases, PLAIN, states)
     elif terms.b == NULL:
@@ -1113,7 +1298,9 @@ cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint 
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           Py_ssize_t ahead, Kept *kept) noexcept nogil:
     cdef vec high, low, total
-    if base.far or terms.b != NULL:
+    if terms.near:
+        sum_short(terms, n, j, base, NEAR, False, kept, ahead, &high, &low)
+    elif base.far or terms.b != NULL:
         sum_short(terms, n, j, base, RAW, True, kept, ahead, &high, &low)
     elif plain:
         sum_short(terms, n, j, base, PLAIN, False, kept, ahead, &high, &low)
@@ -1145,7 +1332,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     cdef Terms own
     cdef Py_ssize_t v, j
     if width == 0:
-        own = prepared(terms, n, &room, &known)
+        own = prepared(terms, n, peak, &room, &known)
         most = splat(<real> peak[0])
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
@@ -1208,21 +1395,21 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef vec nothing = splat(<real> -INFINITY)
     cdef Py_ssize_t v, j
     if width == 0:
-        own = prepared(terms, n, &room, &known)
+        own = prepared(terms, n, NULL, &room, &known)
         find_peak(&own, n, map, &found)
         bases[0] = base_of(splat(found.high if found.high > -INFINITY else 0), splat(found.low), False, False)
         bases[0].least = splat(found.least)
         sum_of_row(&own, n, &bases[0], states)
         keep_peak(states, 0, found.high, found.low, lane(bases[0].power, 0))
         return
-    peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+    own = peaks_of_terms(terms, n, width, map, most, beside)
     for v in range((width + LANES - 1) // LANES):
         bases[v] = base_of(pick(most[v] > nothing, most[v], splat(0)), beside[v], False, False)
         j = column_of(v, LANES, width)
         to_doubles(most[v], peaks + j)
         to_doubles(beside[v], lows + j)
         to_doubles(bases[v].power, powers + j)
-    sum_of_panel(terms, n, width, plain, bases, states)
+    sum_of_panel(&own, n, width, plain, bases, states)
     for j in range(width):
         keep_peak(states, j, peaks[j], lows[j], powers[j])
 
@@ -1507,6 +1694,15 @@ cdef inline vec one_share(vec x, vec lost, const vec *w, const Base *base, const
     return rounded_from(bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
 
 
+cdef inline vec near_share(vec x, vec b, const Base *base, const Whole *whole, vec first) noexcept nogil:
+    # one_share of an element whose weight is near; `first` as counted_from has it.
+    cdef Powers powers = powers_of_two()
+    cdef vec t, q, k, z
+    table_power(x, splat(0), NULL, True, base.steps, True, &powers, &t, &q, &k, &z)
+    take_near(b, &t, &q)
+    return product(t, q, first, whole.second)
+
+
 cdef inline vec smallest() noexcept nogil:
     # Above, all that `product` adds is a normal number.
     return splat(<real> (7.888609052210118e-31 if REAL_BITS == 32 else 1.026e-289))    # 2^-100, 2^-960
@@ -1711,54 +1907,60 @@ cdef inline void make_products(const Whole *whole, Products *products) noexcept 
     products.powers.bare = NULL
 
 
-cdef inline void near_answers(vec *x, const vec *lost, int count, bint exact, const Base *base, const Base *lower,
+cdef inline void near_answers(vec *x, const vec *beside, int count, Form form, const Base *base, const Base *lower,
                               const Whole *whole, vec first, const Products *products) noexcept nogil:
-    # one_share of `count` vectors, in their place, without the multiplications that all elements share.
+    # one_share of `count` vectors, in their place, without the multiplications that all elements share; `beside` them
+    # their weights, or what they lost.
     cdef vec y, q, k, z, rest
+    cdef bint exact = form == PLAIN
     cdef int s
+    if form == NEAR:
+        for s in range(count):
+            x[s] = near_share(x[s], beside[s], base, whole, first)
+        return
     if not REGISTER_TABLE:
-        ordinary_shares(x, lost, count, exact, base, whole, first)
+        ordinary_shares(x, beside, count, exact, base, whole, first)
         return
     for s in range(count):
-        rest = splat(0) if exact else pick(x[s] >= lower.bottom, lost[s], splat(0))
+        rest = splat(0) if exact else pick(x[s] >= lower.bottom, beside[s], splat(0))
         table_power(at_least(x[s], lower.bottom), rest, NULL, exact, splat(WHOLE_STEPS), False, &products.powers, &y,
                     &q, &k, &z)
         x[s] = rounded_from(lower.bottom, x[s], y + (y * (q + whole.second) - vlookup(products.rest, z)), k,
                             whole.power)
 
 
-cdef inline void write_near_row(const Terms *terms, Py_ssize_t n, bint exact, const Base *base, const Whole *whole,
+cdef inline void write_near_row(const Terms *terms, Py_ssize_t n, Form form, const Base *base, const Whole *whole,
                                 real *out) noexcept nogil:
     # Shares of prepared terms that are not far.
     cdef const real *a = <const real *> terms.a
-    cdef const real *losses = a if exact else <const real *> terms.lost
+    cdef const real *others = <const real *> (a if form == PLAIN else terms.b if form == NEAR else terms.lost)
     cdef Base own = base[0], lower = base_to_write(base, whole)
     cdef vec first = counted_from(base, whole)
     cdef Products products
     cdef vec x[GROUP_BOUND]
-    cdef vec lost[GROUP_BOUND]
+    cdef vec beside[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + i)
     cdef int s
-    if REGISTER_TABLE:
+    if REGISTER_TABLE and form != NEAR:
         make_products(whole, &products)
     if i > 0:
         x[0] = load(a)
-        lost[0] = load(losses)
-        near_answers(x, lost, 1, exact, &own, &lower, whole, first, &products)
+        beside[0] = load(others)
+        near_answers(x, beside, 1, form, &own, &lower, whole, first, &products)
         store_some(out, x[0], i)
     while i + PAIRED * LANES <= n:
         for s in range(PAIRED):
             x[s] = load(a + i + s * LANES)
-            lost[s] = load(losses + i + s * LANES)
-        near_answers(x, lost, PAIRED, exact, &own, &lower, whole, first, &products)
+            beside[s] = load(others + i + s * LANES)
+        near_answers(x, beside, PAIRED, form, &own, &lower, whole, first, &products)
         for s in range(PAIRED):
             put(out + i + s * LANES, x[s], bypass)
         i += PAIRED * LANES
     while i < n:
         x[0] = load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[0])
-        lost[0] = load(losses + i) if i + LANES <= n else load_some(losses + i, n - i, 0)
-        near_answers(x, lost, 1, exact, &own, &lower, whole, first, &products)
+        beside[0] = load(others + i) if i + LANES <= n else load_some(others + i, n - i, 0)
+        near_answers(x, beside, 1, form, &own, &lower, whole, first, &products)
         store_some(out + i, x[0], n - i)
         i += LANES
 
@@ -1768,12 +1970,14 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
     # Of prepared terms.
     if map == LOG_SOFTMAX:
         write_logs(terms, n, base, whole, out)
+    elif terms.near:
+        write_near_row(terms, n, NEAR, base, whole, out)
     elif base.far or terms.b != NULL:
         write_row(terms, n, SOFTMAX, RAW, True, base, whole, out)
     elif terms.lost == NULL:
-        write_near_row(terms, n, True, base, whole, out)
+        write_near_row(terms, n, PLAIN, base, whole, out)
     else:
-        write_near_row(terms, n, False, base, whole, out)
+        write_near_row(terms, n, PAIRS, base, whole, out)
 
 
 # The parameters of up to TILE columns.
@@ -1789,12 +1993,14 @@ cdef inline void answers(vec *x, vec *lost, const vec *w, int count, const Base 
                          const Less *less, Map map, Form form, bint far) noexcept nogil:
     # Of `count` vectors of exponents, in their place.
     cdef int s
-    if map == SOFTMAX and not far and not REGISTER_TABLE:
+    if map == SOFTMAX and form != NEAR and not far and not REGISTER_TABLE:
         ordinary_shares(x, lost, count, form == PLAIN, base, whole, first)
         return
     for s in range(count):
         if map == LOG_SOFTMAX:
             x[s] = one_log(x[s], lost[s], less, form == PLAIN)
+        elif form == NEAR:
+            x[s] = near_share(x[s], w[s], base, whole, first)
         else:
             x[s] = one_share(x[s], lost[s], weights_from(w, s), base, whole, form == PLAIN, far)
 
@@ -1839,8 +2045,8 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Form form, bint far,
                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
-    cdef vec last
-    cdef Py_ssize_t v, row = 0, vectors = (width + LANES - 1) // LANES
+    cdef vec y, last
+    cdef Py_ssize_t v, k, row = 0, vectors = (width + LANES - 1) // LANES
     if width % LANES == 0:
         while row < n:
             ask_ahead(out, out_step, n, row + PAGES, 1, PAGES, width)
@@ -1850,13 +2056,14 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
         return
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
-        v = vectors - 1
-        last = answer_at(terms, row, width - LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v],
-                         &panel.less[v], map, form, far)
-        for v in range(vectors - 1):
-            store(out + row * out_step + v * LANES, answer_at(
-                terms, row, v * LANES, &panel.bases[v], &panel.wholes[v], panel.scaled[v], &panel.less[v], map, form,
-                far))
+        for k in range(vectors):
+            v = k - 1 if k > 0 else vectors - 1
+            y = answer_at(terms, row, column_of(v, LANES, width), &panel.bases[v], &panel.wholes[v], panel.scaled[v],
+                          &panel.less[v], map, form, far)
+            if k > 0:
+                store(out + row * out_step + v * LANES, y)
+            else:
+                last = y
         store(out + row * out_step + width - LANES, last)
 
 
@@ -1865,11 +2072,11 @@ cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef bint plain = is_plain(terms), far = False
     cdef Py_ssize_t v
     for v in range((width + LANES - 1) // LANES):
-        far = far or (map == SOFTMAX and (panel.bases[v].far or terms.b != NULL))
+        far = far or (map == SOFTMAX and not terms.near and (panel.bases[v].far or terms.b != NULL))
     for v in range((width + LANES - 1) // LANES):
         if map == LOG_SOFTMAX:
             panel.less[v] = less_of(&panel.wholes[v])
-        elif not far and not REGISTER_TABLE:
+        elif terms.near or (not far and not REGISTER_TABLE):
             panel.scaled[v] = counted_from(&panel.bases[v], &panel.wholes[v])
         else:
             panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
@@ -1878,6 +2085,8 @@ cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
             write_panel(terms, n, width, LOG_SOFTMAX, PLAIN, False, panel, out, out_step)
         else:
             write_panel(terms, n, width, LOG_SOFTMAX, RAW, False, panel, out, out_step)
+    elif terms.near:
+        write_panel(terms, n, width, SOFTMAX, NEAR, False, panel, out, out_step)
     elif far:
         write_panel(terms, n, width, SOFTMAX, RAW, True, panel, out, out_step)
     elif plain:
@@ -1896,6 +2105,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
     cdef Peak known
     cdef Terms own
     cdef Peak found
+    cdef vec most[TILE]
     cdef Py_ssize_t v, j
     if width == 0:
         whole.peak = splat(<real> peak[0])
@@ -1904,7 +2114,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.second = splat(<real> second[0])
         whole.power = splat(<real> power[0])
         base = base_of(whole.peak, whole.peak_low, False, False)
-        own = prepared(terms, n, &room, &known)
+        own = prepared(terms, n, peak, &room, &known)
         if map == LOG_SOFTMAX:    # for `write_logs`, which saves more than this costs
             find_peak(&own, n, SOFTMAX, &found)
             base.least = splat(found.least)
@@ -1916,7 +2126,9 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         j = column_of(v, LANES, width)
         whole_from(peak + j, first + j, second + j, power + j, &panel.bases[v], &panel.wholes[v])
     panel.ahead = 0
-    answer_panel(terms, n, width, map, &panel, <real *> out, out_step)
+    own = terms[0]
+    own.near = is_panel_near(terms, n, width, peak, most)
+    answer_panel(&own, n, width, map, &panel, <real *> out, out_step)
 
 
 # --- a whole row or panel in one block
@@ -2142,15 +2354,26 @@ cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, 
     cdef Several rows
     cdef Terms row
     cdef Py_ssize_t k
+    rows.near = weigh_alone(terms) and n >= LANES
+    for k in range(count):
+        row = terms_from(terms, k, sizeof(real))
+        rows.near = rows.near and is_row_near(&row, n, NULL, known + k)
+    rows.bypass = terms.bypass
+    rows.known = known
+    if rows.near:
+        rows.a = <const real *> terms.a
+        rows.m = <const real *> terms.b
+        rows.lost = NULL
+        rows.step = terms.a_step
+        rows.m_step = terms.b_step
+        return some_rows(&rows, n, count, map, out, out_step)
     rows.a = room.x
     if terms.b != NULL and not are_exact(terms):    # `are_several`
         return False
     rows.lost = NULL if are_exact(terms) else room.lost
     rows.m = NULL if terms.b == NULL else room.m
     rows.powers = room.powers
-    rows.known = known
-    rows.step = in_whole_vectors(n)
-    rows.bypass = terms.bypass
+    rows.step = rows.m_step = in_whole_vectors(n)
     for k in range(count):
         row = terms_from(terms, k, sizeof(real))
         prepare_any(&row, n, prepared_from(&room, k * rows.step), known + k)
@@ -2165,12 +2388,12 @@ cdef Py_ssize_t rows_one_by_one(const Terms *terms, Py_ssize_t n, Py_ssize_t cou
     cdef Peak peaks[2]
     cdef Terms next_row = terms_from(terms, 0, sizeof(real))
     cdef Py_ssize_t row
-    rows[0] = prepared(&next_row, n, &rooms[0], &known[0])
+    rows[0] = prepared(&next_row, n, NULL, &rooms[0], &known[0])
     find_peak(&rows[0], n, map, &peaks[0])
     for row in range(count):
         if row + 1 < count:
             next_row = terms_from(terms, row + 1, sizeof(real))
-            rows[(row + 1) & 1] = prepared(&next_row, n, &rooms[(row + 1) & 1], &known[(row + 1) & 1])
+            rows[(row + 1) & 1] = prepared(&next_row, n, NULL, &rooms[(row + 1) & 1], &known[(row + 1) & 1])
         if not row_in_one(&rows[row & 1], n, map, &peaks[row & 1], &rows[(row + 1) & 1] if row + 1 < count else NULL,
                           &peaks[(row + 1) & 1], target + row * out_step):
             return row
@@ -2186,6 +2409,7 @@ cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map
     cdef bint usual = together > 1
     rows.lost = rows.m = rows.powers = NULL
     rows.step = terms.a_step
+    rows.near = False
     rows.bypass = terms.bypass
     while usual and row + 1 < count:
         some = min(together, count - row)
@@ -2214,16 +2438,20 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef Whole whole
     cdef Base bases[TILE]
     cdef bint plain = is_plain(terms)
-    cdef vec most, beside, one, rest, least, t, zero = splat(0)
+    cdef Terms own = terms[0]
+    cdef vec most[TILE]
+    cdef vec beside, one, rest, least, t, zero = splat(0)
     cdef ivec fine = zero == zero
     cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t ahead = distance(terms.a_step, n, width)
+    own.near = is_panel_near(terms, n, width, NULL, most)
     for v in range(vectors):
-        peak_of_vector(terms, n, column_of(v, LANES, width), plain, True, &most, &beside)
-        bases[v] = base_of(most, beside, False, True)
-        fine = fine & (most - most == zero)
+        if not own.near:
+            peak_of_vector(terms, n, column_of(v, LANES, width), plain, True, most + v, &beside)
+        bases[v] = base_of(most[v], zero, False, True)
+        fine = fine & (most[v] - most[v] == zero)
     for v in range(vectors):
-        short_of_vector(terms, n, column_of(v, LANES, width), plain, &bases[v], ahead, &kept)
+        short_of_vector(&own, n, column_of(v, LANES, width), plain, &bases[v], ahead, &kept)
         first[v] = kept.total
         second[v] = kept.rest
         fine = fine & (first[v] < splat(<real> INFINITY))
@@ -2267,7 +2495,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     if width == 0:
-        own = prepared(terms, n, &room, &known)
+        own = prepared(terms, n, NULL, &room, &known)
         find_peak(&own, n, map, &peak)
         all_usual = row_in_one(&own, n, map, &peak, NULL, NULL, out)
         if terms.bypass:
@@ -2275,11 +2503,12 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         return all_usual
     if short and map == SOFTMAX:
         return shares_of_columns(terms, n, width, out, out_step)
+    own = terms[0]
     if not short:
-        peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+        own = peaks_of_terms(terms, n, width, map, most, beside)
         for v in range(vectors):
             panel.bases[v] = base_of(most[v], beside[v], False, False)
-        sum_of_panel(terms, n, width, plain, panel.bases, &states)
+        sum_of_panel(&own, n, width, plain, panel.bases, &states)
     panel.ahead = distance(terms.a_step, n, width) if short else 0
     if short:
         logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
@@ -2302,5 +2531,5 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         elif settle_logs(&states, j, False, False, False, base, whole):
             columns_apart(terms, n, j, whole.peak, whole.peak_low, &apart)
             settle_logs(&apart, j, False, False, True, base, whole)
-    answer_panel(terms, n, width, map, &panel, out, out_step)
+    answer_panel(&own, n, width, map, &panel, out, out_step)
     return True

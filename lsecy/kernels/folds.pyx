@@ -1267,7 +1267,7 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
     cdef Prepared room
     cdef Terms own
     if not guess_row(terms, n, &shift) and terms.b == NULL:
-        own = prepared(terms, n, &room, NULL)
+        own = prepared(terms, n, NULL, &room, NULL)
         peak_of_row(&own, n, True, &peak, &unused, &unused)
         shift = lane(on_grid(splat(peak)), 0)
     look_row(terms, n, shift, care, states, place)
@@ -1302,7 +1302,7 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
             else:
                 own = terms_from(terms, first + k, sizeof(real))
             if masked:
-                own = prepared(&own, n, &room, NULL)
+                own = prepared(&own, n, NULL, &room, NULL)
             guessed[k] = care == FAST and guess_row(&own, n, shifts + k)
             if guessed[k] and plain:
                 plain_sums(&own, n, shifts[k], highs + k * LANES_BOUND, lows + k * LANES_BOUND)

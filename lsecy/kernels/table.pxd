@@ -66,7 +66,8 @@ cdef struct Terms:
     Py_ssize_t kept_inner
     double scale
     const void *powers       # of weights that stand in b split by now, the powers of two; or NULL
-    const void *known        # the peak of such terms (`Peak`); or NULL
+    const void *known        # the peak of such terms, or of near ones (`Peak`); or NULL
+    bint near                # may the weights multiply the terms as they are (`is_near`)?
     const void *lost         # what rounding took from exponents that stand in a by now, with steps as theirs; or NULL
     bint bypass              # of a row of a map: the answers go past the caches, which have no room for all of them
     Py_ssize_t ahead         # of a row of a map: how far behind it lies what is looked at next, in elements, or 0
@@ -80,6 +81,7 @@ cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     terms.b_step = terms.kept_step = 0
     terms.b_inner = terms.kept_inner = 1
     terms.scale = 1
+    terms.near = False
     terms.bypass = False
     terms.ahead = 0
     return terms
