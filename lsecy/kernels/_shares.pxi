@@ -927,6 +927,12 @@ cdef inline bint are_exact(const Terms *terms) noexcept nogil:
     return terms.scale == 1 and terms.logb == NULL and terms.lost == NULL
 
 
+cdef inline bint are_below(const real *a, vec limit) noexcept nogil:
+    # Four vectors, or NaN.
+    return all_set(at_least(at_least(load(a), load(a + LANES)), at_least(load(a + 2 * LANES), load(a + 3 * LANES)))
+                   < limit)
+
+
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real *target, real *target_low,
                              real *least) noexcept nogil:
     # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not
@@ -935,7 +941,7 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     cdef const real *losses = <const real *> terms.lost
     cdef vec most[4]
     cdef vec fewest[4]
-    cdef vec x, lost, beside = splat(<real> -INFINITY)
+    cdef vec x, y, lost, beside = splat(<real> -INFINITY)
     cdef Py_ssize_t i = 0, k
     if terms.known != NULL:
         target[0] = (<const Peak *> terms.known).high
@@ -964,11 +970,16 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     target_low[0] = 0
     if coarse or losses == NULL:
         return
+    x = splat(target[0])
     i = 0
     while i < n:
-        x = load(a + i) if i + LANES <= n else load_some(a + i, n - i, <real> NAN)
+        while n >= 32 * LANES and i + 4 * LANES <= n and are_below(a + i, x):
+            i += 4 * LANES
+        if i >= n:
+            break
+        y = load(a + i) if i + LANES <= n else load_some(a + i, n - i, <real> NAN)
         lost = load(losses + i) if i + LANES <= n else load_some(losses + i, n - i, 0)
-        beside = at_least(beside, pick(x == splat(target[0]), lost, splat(<real> -INFINITY)))
+        beside = at_least(beside, pick(y == x, lost, splat(<real> -INFINITY)))
         i += LANES
     target_low[0] = largest(beside)
 
