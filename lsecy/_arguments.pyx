@@ -55,8 +55,8 @@ cdef Call mapping(str function, x, axis, b, where, logb, scale, out, dtype, str 
     check_output(asked, out)
     asked.target = map_target(asked)
     if shares and b is not None and not asked.general:
-        # Who writes to an array of ours sees the weights soon enough; to look at them before takes as long as half a
-        # map of memory.
+        # A map that writes to an array of ours may find a negative weight on its way.  To look for one before takes up
+        # to half as long as the map.
         if logs or asked.target is out or asked.target.size == 0:
             check_shares(asked)
         else:

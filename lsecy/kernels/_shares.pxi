@@ -2367,8 +2367,9 @@ cdef bint some_general_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, 
     cdef Py_ssize_t k
     rows.near = weigh_alone(terms) and n >= LANES
     for k in range(count):
-        row = terms_from(terms, k, sizeof(real))
-        rows.near = rows.near and is_row_near(&row, n, NULL, known + k)
+        if rows.near:
+            row = terms_from(terms, k, sizeof(real))
+            rows.near = is_row_near(&row, n, NULL, known + k)
     rows.bypass = terms.bypass
     rows.known = known
     if rows.near:
