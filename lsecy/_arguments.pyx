@@ -483,7 +483,7 @@ cdef map_target(Call asked):
 
 cdef object as_result(Call asked, array, out):
     # In the dtype of the result, in the user's own array if there is one, a scalar if no axis is left.
-    if asked.refused:
+    if asked.refused:    # so `array` is ours, and nothing of the user's was written
         check_shares(asked)
     if out is None and array.dtype is asked.type and cnp.PyArray_CheckExact(array):
         return array[()] if cnp.PyArray_NDIM(array) == 0 else array

@@ -114,8 +114,9 @@ def test_negative_weights_of_shares_are_refused(dtype, function, case):
         ((300, 40), 0),
         ((3, 50_000), 1),
         ((50_000, 8), 0),
-    ]
-    + [((200_000,), None), ((4, 100, 30), 1)],
+        ((200_000,), None),
+        ((4, 100, 30), 1),
+    ],
 )
 def test_a_negative_weight_is_found_wherever_it_lies(isa, dtype, function, rng, shape, axis, beside, threads):
     """A result of our own is written while the weights are looked at."""

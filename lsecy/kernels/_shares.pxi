@@ -608,7 +608,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     # What comes 4 KB later, or a block, or the rows in which peaks are looked for next.
     cdef const char *later = <const char *> terms.a + max(4096, max(n, terms.ahead) * <Py_ssize_t> sizeof(real))
     cdef int v
-    row.b_inner = 1
+    row.b_inner = 1    # as in every row: no question for each vector
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = dsplat(0)
     while i < n:
@@ -635,7 +635,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             j = 0
         elif form == PLAIN or form == NEAR:    # one register for all addresses
             row.a = <const real *> terms.a + i
-            row.b = <const real *> terms.b + i
+            if form == NEAR:
+                row.b = <const real *> terms.b + i
             j = 0
             for k in range(TREE):
                 prefetch(later + k * 64)
