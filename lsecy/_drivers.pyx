@@ -18,7 +18,7 @@ from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
-    Terms, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
+    Terms, are_crowded, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)
@@ -1290,6 +1290,17 @@ cdef bint reduce_near_columns(const Problem *problem, const Row *row, Py_ssize_t
     return True
 
 
+cdef inline void close_up(const Problem *problem, Py_ssize_t width, Terms *terms, double *tile) noexcept nogil:
+    # What would be read twice from a panel of short columns whose rows push each other out of L1 is brought together.
+    cdef Terms numbers
+    cdef Py_ssize_t size = problem.bits // 8
+    if are_crowded(terms.a_step * size, problem.n, width * size):
+        numbers = plain_terms(terms.a, terms.a_step)
+        kernels_of(problem.bits).drop(&numbers, problem.n, width, 0, tile, TILE)
+        terms.a = tile
+        terms.a_step = TILE
+
+
 cdef void reduce_short_panel(const Problem *problem, const Row *row, Py_ssize_t width, void *out,
                              void *sign) noexcept nogil:
     # As reduce_short_terms.
@@ -1322,6 +1333,8 @@ cdef void reduce_panel(const Problem *problem, const Row *row, Py_ssize_t width,
         if problem.mask.data != NULL:
             kernels_of(problem.bits).drop(&terms, problem.n, width, -INFINITY, tile, TILE)
             terms = plain_terms(tile, TILE)
+        else:
+            close_up(problem, width, &terms, tile)
         reduce_short_columns(problem, &terms, width, row.out, problem.inner_out, out, sign)
         return
     if care == SHORT:
@@ -1759,11 +1772,14 @@ cdef void know(const Problem *problem, const Row *row, Py_ssize_t width, Map map
 cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width, Map map, void *out) noexcept nogil:
     # A row or panel that is looked at in one piece.  False, and no answer is written, where it is special.
     cdef Buffers buffers
+    cdef double tile[SHORT_ROW * TILE]
     cdef Terms terms
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef void *target = at(problem, out, row.out)
     map_terms(problem, row, 0, problem.n, width, False, &buffers, out, &terms)
     if problem.inner > 1:
+        if is_short(problem.n, problem.bits):
+            close_up(problem, width, &terms, tile)
         return kernels.map_block(&terms, problem.n, width, map, is_short(problem.n, problem.bits), target,
                                  out_step(problem))
     if out_along(problem):

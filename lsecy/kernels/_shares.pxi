@@ -2047,7 +2047,7 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
         answers(x, lost, w, group, &base, &whole, first, &less, map, form, far)
         for s in range(group):
             if panel.ahead > 0:
-                prefetch(out + (row + s) * out_step + j + panel.ahead)
+                prefetch_far(<const char *> (out + (row + s) * out_step + j + panel.ahead))
             store(out + (row + s) * out_step + j, x[s])
         row += group
     while row < end:
@@ -2455,7 +2455,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef vec most[TILE]
     cdef vec beside, one, rest, least, t, zero = splat(0)
     cdef ivec fine = zero == zero
-    cdef Py_ssize_t v, j, row, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t v, j, row, start, some, vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t ahead = distance(terms.a_step, n, width)
     own.near = is_panel_near(terms, n, width, NULL, most)
     for v in range(vectors):
@@ -2474,16 +2474,20 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         whole_share(first[v], second[v], &bases[v], &whole)
         first[v] = counted_from(&bases[v], &whole) * scale_of_products()
         second[v] = whole.second
-    for v in range(vectors):
-        j = column_of(v, LANES, width)
-        one = first[v]
-        rest = second[v]
-        least = least_kept(one)
-        for row in range(n):
-            t = load(kept.t + row * TILE + j)
-            prefetch(out + row * out_step + j + ahead)
-            store(out + row * out_step + j, scale_back() * product(
-                from_least(least, t, t), load(kept.q + row * TILE + j), one, rest))
+    some = 8 if are_crowded(out_step * <Py_ssize_t> sizeof(real), n, width * <Py_ssize_t> sizeof(real)) else n
+    start = 0
+    while start < n:
+        for v in range(vectors):
+            j = column_of(v, LANES, width)
+            one = first[v]
+            rest = second[v]
+            least = least_kept(one)
+            for row in range(start, min(n, start + some)):
+                t = load(kept.t + row * TILE + j)
+                prefetch_far(<const char *> (out + row * out_step + j + ahead))
+                store(out + row * out_step + j, scale_back() * product(
+                    from_least(least, t, t), load(kept.q + row * TILE + j), one, rest))
+        start += some
     return True
 
 

@@ -26,7 +26,7 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
-    from_place, is_plain, is_short, plain_terms, states_in, terms_from)
+    are_crowded, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -1655,12 +1655,19 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler
     cdef const char *kept
     cdef real *out
     cdef vec nothing = splat(<real> filler)
-    cdef Py_ssize_t row, j
+    cdef Py_ssize_t row, j, ahead = distance(terms.a_step, n, width)
     for row in range(n):
         a = <const real *> terms.a + row * terms.a_step
-        kept = terms.kept + row * terms.kept_step
         out = <real *> target + row * step
         j = 0
+        if terms.kept == NULL:
+            while j + LANES <= width:
+                store(out + j, load(a + j))
+                j += LANES
+            if j < width:
+                store(out + width - LANES, load(a + width - LANES))
+            continue
+        kept = terms.kept + row * terms.kept_step
         while j + LANES <= width:
             if terms.kept_inner:
                 store(out + j, pick(bytes_set(kept + j), load(a + j), nothing))

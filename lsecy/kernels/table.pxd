@@ -52,6 +52,12 @@ cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
     # the L1 cache.
     return n <= (SHORT_ROW if bits == 32 else 48)
 
+cdef inline bint are_crowded(Py_ssize_t step, Py_ssize_t n, Py_ssize_t length) noexcept nogil:
+    # Do n pieces of memory of `length` bytes, `step` bytes apart, push each other out of L1?  It has a place for what
+    # lies at the same distance from a multiple of 4096 eight times, if not more often; so the larger the power of two
+    # that divides the step, the fewer pieces have places of their own.
+    return n * max(length, min(step & -step, 4096)) > 32768
+
 # The elements of a block: exponents scale * a + logb and weights b, of which some are left out.
 # Steps lead from row to row of a panel of columns, or of several rows, in elements; a row of its own has none.
 cdef struct Terms:
