@@ -1063,16 +1063,16 @@ cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, 
 cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, bint coarse, vec *most,
                                 vec *beside) noexcept nogil:
     # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
-    cdef Py_ssize_t first = 0, v, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         most[v] = splat(<real> -INFINITY)
         beside[v] = splat(0)
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, 1, PAGES, width)
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width)
         for v in range(vectors):
-            raise_peak(terms, first, min(n, first + PAGES), column_of(v, LANES, width), plain, coarse, most + v,
+            raise_peak(terms, first, min(n, first + some), column_of(v, LANES, width), plain, coarse, most + v,
                        beside + v)
-        first += PAGES
+        first += some
 
 
 cdef inline vec from_doubles(const double *p) noexcept nogil:
@@ -1083,19 +1083,19 @@ cdef inline bint reach_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
                                 vec *most) noexcept nogil:
     cdef Reach reaches[TILE]
     cdef Reach reach
-    cdef Py_ssize_t first = 0, v, j, row, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, j, row, vectors = (width + LANES - 1) // LANES
     cdef ivec near = splat(0) == splat(0)
     for v in range(vectors):
         start_reach(&reaches[v])
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + PAGES, 1, PAGES, width)
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width)
         for v in range(vectors):
             j = column_of(v, LANES, width)
             reach = reaches[v]    # in registers
-            for row in range(first, min(n, first + PAGES)):
+            for row in range(first, min(n, first + some)):
                 extend(&reach, load(<const real *> terms.a + row * terms.a_step + j), weight_at(terms, row, j), zeros)
             reaches[v] = reach
-        first += PAGES
+        first += some
     for v in range(vectors):
         most[v] = reaches[v].most
         near = near & is_near(&reaches[v], from_doubles(given + column_of(v, LANES, width)) if given != NULL
@@ -2058,13 +2058,13 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Form form, bint far,
                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
     cdef vec y, last
-    cdef Py_ssize_t v, k, row = 0, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t v, k, row = 0, vectors = (width + LANES - 1) // LANES, some = rows_in_turn(out_step, width)
     if width % LANES == 0:
         while row < n:
-            ask_ahead(out, out_step, n, row + PAGES, 1, PAGES, width)
+            ask_ahead(out, out_step, n, row + some, 1, some, width)
             for v in range(vectors):
-                write_vector(terms, row, min(n, row + PAGES), v, map, form, far, panel, out, out_step)
-            row += PAGES
+                write_vector(terms, row, min(n, row + some), v, map, form, far, panel, out, out_step)
+            row += some
         return
     for row in range(n):
         # The last vector steps back over columns that others write too: out may be the input itself.
@@ -2455,8 +2455,8 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef vec most[TILE]
     cdef vec beside, one, rest, least, t, zero = splat(0)
     cdef ivec fine = zero == zero
-    cdef Py_ssize_t v, j, row, start, some, vectors = (width + LANES - 1) // LANES
-    cdef Py_ssize_t ahead = distance(terms.a_step, n, width)
+    cdef Py_ssize_t v, j, row, start, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t some = rows_in_turn(out_step, width), ahead = distance(terms.a_step, n, width)
     own.near = is_panel_near(terms, n, width, NULL, most)
     for v in range(vectors):
         if not own.near:
@@ -2474,7 +2474,6 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
         whole_share(first[v], second[v], &bases[v], &whole)
         first[v] = counted_from(&bases[v], &whole) * scale_of_products()
         second[v] = whole.second
-    some = 8 if are_crowded(out_step * <Py_ssize_t> sizeof(real), n, width * <Py_ssize_t> sizeof(real)) else n
     start = 0
     while start < n:
         for v in range(vectors):

@@ -955,6 +955,13 @@ cdef inline void clear_unreached(double *high, double *low, Py_ssize_t n, Py_ssi
             put_sums(high, low, p * TILE + v * LANES, none, none)
 
 
+cdef inline Py_ssize_t rows_in_turn(Py_ssize_t step, Py_ssize_t width) noexcept nogil:
+    # Rows of a panel of `width` columns that are read and written vector by vector before the next ones are: what lies
+    # beside a vector comes with it, and should still be in L1 when its turn comes.
+    cdef Py_ssize_t size = sizeof(real)
+    return 4 if are_crowded(step * size, 2 * PAGES, width * size) else PAGES
+
+
 cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart,
                            Py_ssize_t count, Py_ssize_t width) noexcept nogil:
     # Asks memory for `count` rows of a panel from `first` on, which the hardware does not foresee: they lie in pages
@@ -1662,6 +1669,7 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler
         j = 0
         if terms.kept == NULL:
             while j + LANES <= width:
+                prefetch_far(<const char *> (a + j + ahead))
                 store(out + j, load(a + j))
                 j += LANES
             if j < width:
