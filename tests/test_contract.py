@@ -611,6 +611,28 @@ def test_shares_with_log_weights_stay_within_the_bounds(isa, dtype, share, rng, 
 # Equal bits -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("width", [40, 64, 81, 200])
+def test_columns_whose_rows_share_places_in_cache_have_the_same_bits(isa, dtype, function, rng, width):
+    """Rows 4096 bytes apart are brought together, or read and written a few at a time."""
+    differing = []
+    for n in (2, 8, 9, 17, 48, 49, 64, 65, 130):
+        a, b, out = np.zeros((3, n, 4096 // dtype.itemsize), dtype)
+        a[:, :width] = rng.normal(0, 5, (n, width))
+        a[:, :3] = -np.inf, np.nan, 3e38
+        b[:, :width] = rng.uniform(0.5, 2, (n, width))
+        for name, weights in {"plain": {}, "b": {"b": b}, "where": {"where": b > 1}}.items():
+            rows = call(
+                function, a.T[:width].copy(), axis=1, **{k: v.T[:width].copy() for k, v in weights.items()}
+            )
+            apart = {k: v[:, :width] for k, v in weights.items()}
+            results = [call(function, a[:, :width], axis=0, **apart).T]
+            if function.endswith("softmax"):
+                results.append(call(function, a[:, :width], axis=0, out=out[:, :width], **apart).T)
+                assert not out[:, width:].any()
+            differing += [(n, name) for got in results if not exact.same_bits(got, rows)]
+    assert differing == []
+
+
 @pytest.mark.parametrize("kind", ["where", "logb", "scale", "all"])
 def test_rows_with_options_have_the_same_bits_everywhere(isa, dtype, function, rng, kind):
     differing = []

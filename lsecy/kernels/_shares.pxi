@@ -1083,7 +1083,8 @@ cdef inline bint reach_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
                                 vec *most) noexcept nogil:
     cdef Reach reaches[TILE]
     cdef Reach reach
-    cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, j, row, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t first = 0, v, j, row
     cdef ivec near = splat(0) == splat(0)
     for v in range(vectors):
         start_reach(&reaches[v])

@@ -1733,6 +1733,41 @@ cdef inline void unshuffle(vec *x, Py_ssize_t m) noexcept nogil:
             x[i] = y[i]
 
 
+cdef inline void transpose_square(vec *x) noexcept nogil:
+    # LANES vectors of LANES elements: what was row is column.  First within pieces of 16 bytes, of some = 4 or 2
+    # elements: piece p of x[some k + c] becomes column some p + c of rows some k .. some (k + 1).  Then these pieces,
+    # as in `unshuffle`.  As many steps, but single ones on AVX2 and cheap ones on cores that cut a vector of 64 bytes
+    # in two.
+    cdef vec y[LANES_BOUND]
+    cdef vec z[LANES_BOUND]
+    cdef Py_ssize_t some = 128 // REAL_BITS, pieces = LANES // some, k, c
+    cdef vec *own
+    for k in range(pieces):
+        own = x + some * k
+        if REAL_BITS == 32:
+            for c in range(2):
+                y[2 * c] = low_ones(own[2 * c], own[2 * c + 1])
+                y[2 * c + 1] = high_ones(own[2 * c], own[2 * c + 1])
+        else:
+            y[0] = own[0]
+            y[1] = own[1]
+        for c in range(some // 2):
+            own[2 * c] = low_twos(y[c], y[c + some // 2])
+            own[2 * c + 1] = high_twos(y[c], y[c + some // 2])
+    if pieces < 2:
+        return
+    for c in range(some):
+        own = x + c
+        for k in range(pieces // 2):
+            y[k] = even_pieces(own[2 * k * some], own[(2 * k + 1) * some])
+            y[k + pieces // 2] = odd_pieces(own[2 * k * some], own[(2 * k + 1) * some])
+        for k in range(pieces // 2):
+            z[k] = even_pieces(y[2 * k], y[2 * k + 1])
+            z[k + pieces // 2] = odd_pieces(y[2 * k], y[2 * k + 1])
+        for k in range(pieces):
+            own[k * some] = z[k] if pieces == 4 else y[k]
+
+
 cdef inline void load_columns(const real *rows, Py_ssize_t n, Py_ssize_t m, vec *x) noexcept nogil:
     # The columns of LANES rows of n elements without gaps, as many as a constant power of two m of n to LANES, or all
     # for m = 0.  Up to LANES elements behind the last are read, and as many vectors behind the last written.
@@ -1744,13 +1779,16 @@ cdef inline void load_columns(const real *rows, Py_ssize_t n, Py_ssize_t m, vec 
             x[i] = load(rows + LANES // m * n * i)
             if n != m:
                 x[i] = permuted(x[i], places)
-        unshuffle(x, m)
+        if m == LANES:
+            transpose_square(x)
+        else:
+            unshuffle(x, m)
         return
     while column < n:
         for i in range(LANES):
             prefetch(rows + column + i * n + AHEAD)
             x[column + i] = load(rows + column + i * n)
-        unshuffle(x + column, LANES)
+        transpose_square(x + column)
         column += LANES
 
 
@@ -1790,7 +1828,7 @@ cdef void transpose(const void *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t
                     x[i] = load(rows + at)
                 else:
                     x[i] = load_some(rows + at, readable - at, 0)
-            unshuffle(x, LANES)
+            transpose_square(x)
             if n - column >= LANES:
                 for i in range(LANES):
                     store(tile + (column + i) * TILE + first, x[i])
@@ -1852,7 +1890,7 @@ cdef void untranspose(const void *source, Py_ssize_t n, Py_ssize_t count, void *
             wide = min(LANES, n - column)
             for i in range(LANES):
                 x[i] = load(tile + (column + min(i, wide - 1)) * TILE + first)
-            shuffle(x, LANES)
+            transpose_square(x)
             for i in range(high):
                 at = (first + i) * step + column
                 if wide == LANES or (step == n and at + LANES <= count * n):

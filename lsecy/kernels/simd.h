@@ -892,54 +892,87 @@ INLINE ivec row_places(ptrdiff_t n, ptrdiff_t m) { return (void)n, (void)m, bits
 INLINE vec permuted(vec x, ivec places) { return (void)places, x; }
 #endif
 
-/* Splits the elements of two neighbouring vectors into those of even and those of odd index. */
 #if LANES > 1
+#if defined(__clang__) || __GNUC__ >= 12
+#define CHOSEN(indices, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define CHOSEN(indices, a, b, ...) __builtin_shuffle(a, b, (indices){__VA_ARGS__})
+#endif
 #if LANES == 16
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define FIRSTS 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECONDS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define LOW_ONES 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define HIGH_ONES 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
 #elif LANES == 8
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14
 #define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#define FIRSTS 0, 8, 1, 9, 2, 10, 3, 11
+#define SECONDS 4, 12, 5, 13, 6, 14, 7, 15
+#define LOW_ONES 0, 8, 1, 9, 4, 12, 5, 13
+#define HIGH_ONES 2, 10, 3, 11, 6, 14, 7, 15
 #elif LANES == 4
 #define EVENS 0, 2, 4, 6
 #define ODDS 1, 3, 5, 7
+#define FIRSTS 0, 4, 1, 5
+#define SECONDS 2, 6, 3, 7
+#define LOW_ONES 0, 4, 1, 5
+#define HIGH_ONES 2, 6, 3, 7
 #else
 #define EVENS 0, 2
 #define ODDS 1, 3
-#endif
-#if defined(__clang__) || __GNUC__ >= 12
-INLINE vec evens(vec a, vec b) { return __builtin_shufflevector(a, b, EVENS); }
-INLINE vec odds(vec a, vec b) { return __builtin_shufflevector(a, b, ODDS); }
-#else
-INLINE vec evens(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){EVENS}); }
-INLINE vec odds(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){ODDS}); }
-#endif
-/* The reverse: the first, or the second, halves of two vectors, element by element in turn. */
-#if LANES == 16
-#define FIRSTS 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define SECONDS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif LANES == 8
-#define FIRSTS 0, 8, 1, 9, 2, 10, 3, 11
-#define SECONDS 4, 12, 5, 13, 6, 14, 7, 15
-#elif LANES == 4
-#define FIRSTS 0, 4, 1, 5
-#define SECONDS 2, 6, 3, 7
-#else
 #define FIRSTS 0, 2
 #define SECONDS 1, 3
 #endif
-#if defined(__clang__) || __GNUC__ >= 12
-INLINE vec firsts(vec a, vec b) { return __builtin_shufflevector(a, b, FIRSTS); }
-INLINE vec seconds(vec a, vec b) { return __builtin_shufflevector(a, b, SECONDS); }
+#if VECTOR_BYTES == 64
+#define LOW_TWOS 0, 8, 2, 10, 4, 12, 6, 14
+#define HIGH_TWOS 1, 9, 3, 11, 5, 13, 7, 15
+#define EVEN_PIECES 0, 1, 4, 5, 8, 9, 12, 13
+#define ODD_PIECES 2, 3, 6, 7, 10, 11, 14, 15
+#elif VECTOR_BYTES == 32
+#define LOW_TWOS 0, 4, 2, 6
+#define HIGH_TWOS 1, 5, 3, 7
+#define EVEN_PIECES 0, 1, 4, 5
+#define ODD_PIECES 2, 3, 6, 7
 #else
-INLINE vec firsts(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){FIRSTS}); }
-INLINE vec seconds(vec a, vec b) { return __builtin_shuffle(a, b, (ivec){SECONDS}); }
+#define LOW_TWOS 0, 2
+#define HIGH_TWOS 1, 3
+#endif
+/* Splits the elements of two neighbouring vectors into those of even and those of odd index. */
+INLINE vec evens(vec a, vec b) { return CHOSEN(ivec, a, b, EVENS); }
+INLINE vec odds(vec a, vec b) { return CHOSEN(ivec, a, b, ODDS); }
+/* The reverse: the first, or the second, halves of two vectors, element by element in turn. */
+INLINE vec firsts(vec a, vec b) { return CHOSEN(ivec, a, b, FIRSTS); }
+INLINE vec seconds(vec a, vec b) { return CHOSEN(ivec, a, b, SECONDS); }
+/* The same of each piece of 16 bytes, which every machine does in one step where whole vectors may take it two: by
+   single floats, and by 8 bytes. */
+#if REAL_BITS == 32
+INLINE vec low_ones(vec a, vec b) { return CHOSEN(ivec, a, b, LOW_ONES); }
+INLINE vec high_ones(vec a, vec b) { return CHOSEN(ivec, a, b, HIGH_ONES); }
+#endif
+INLINE vec low_twos(vec a, vec b) { return (vec)CHOSEN(divec, (dvec)a, (dvec)b, LOW_TWOS); }
+INLINE vec high_twos(vec a, vec b) { return (vec)CHOSEN(divec, (dvec)a, (dvec)b, HIGH_TWOS); }
+/* Splits two neighbouring vectors into pieces of even and of odd index. */
+#if VECTOR_BYTES > 16
+INLINE vec even_pieces(vec a, vec b) { return (vec)CHOSEN(divec, (dvec)a, (dvec)b, EVEN_PIECES); }
+INLINE vec odd_pieces(vec a, vec b) { return (vec)CHOSEN(divec, (dvec)a, (dvec)b, ODD_PIECES); }
 #endif
 #else
 INLINE vec firsts(vec a, vec b) { return (void)b, a; }
 INLINE vec seconds(vec a, vec b) { return (void)a, b; }
 INLINE vec evens(vec a, vec b) { return (void)b, a; }
 INLINE vec odds(vec a, vec b) { return (void)a, b; }
+INLINE vec low_twos(vec a, vec b) { return (void)b, a; }
+INLINE vec high_twos(vec a, vec b) { return (void)a, b; }
+#endif
+#if LANES == 1 || REAL_BITS == 64
+INLINE vec low_ones(vec a, vec b) { return (void)b, a; }
+INLINE vec high_ones(vec a, vec b) { return (void)a, b; }
+#endif
+#if VECTOR_BYTES <= 16
+INLINE vec even_pieces(vec a, vec b) { return (void)b, a; }
+INLINE vec odd_pieces(vec a, vec b) { return (void)a, b; }
 #endif
 
 #endif

@@ -110,6 +110,12 @@ cdef extern from "simd.h" nogil:
     vec odds(vec a, vec b)
     vec firsts(vec a, vec b)
     vec seconds(vec a, vec b)
+    vec low_ones(vec a, vec b)
+    vec high_ones(vec a, vec b)
+    vec low_twos(vec a, vec b)
+    vec high_twos(vec a, vec b)
+    vec even_pieces(vec a, vec b)
+    vec odd_pieces(vec a, vec b)
 
 cdef extern from "coefficients.h" nogil:
     const float LN2_HIGH_FLOAT
