@@ -543,6 +543,7 @@ cdef inline void dense_rows(const real *a, Py_ssize_t n, Py_ssize_t m, Py_ssize_
     cdef vec answers[ALONGSIDE]
     cdef vec beyond
     cdef ivec all_fine
+    cdef bint close
     cdef Py_ssize_t first = 0, i
     cdef int v
     while first < count:
@@ -559,9 +560,11 @@ cdef inline void dense_rows(const real *a, Py_ssize_t n, Py_ssize_t m, Py_ssize_
         for v in range(ALONGSIDE):
             store(value + first + v * LANES, answers[v])
             all_fine = all_fine & may_stay(answers[v])
-        if not (all_set(all_fine) and all_close(beyond)):
-            for v in range(ALONGSIDE):
-                look_again(a + (first + v * LANES) * n, n, m, answers[v], value + first + v * LANES)
+        close = all_close(beyond)
+        if not (close and all_set(all_fine)):
+            for v in range(ALONGSIDE):    # of rows of eight and more it is seldom, and the question would cost registers
+                if m > 4 or not (close and all_set(may_stay(answers[v]))):
+                    look_again(a + (first + v * LANES) * n, n, m, answers[v], value + first + v * LANES)
         first += ALONGSIDE * LANES
 
 
