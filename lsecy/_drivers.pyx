@@ -1253,6 +1253,29 @@ cdef inline void to_next_panel(const Problem *problem, Py_ssize_t width, Row *ro
     left[0] -= width
 
 
+cdef void fold_lacking(const Problem *problem, const Row *row, Py_ssize_t width, Care care, const States *states,
+                       const double *value, Job *job, const States *exact) noexcept nogil:
+    # EXACT sums of at least the columns whose answers lack digits: of a vector of columns at a time where these are few.
+    cdef Py_ssize_t lanes = kernels_of(problem.bits).lanes, count = (width + lanes - 1) // lanes, few = 0, v, k
+    cdef Py_ssize_t firsts[TILE]
+    cdef bint lacking
+    cdef Row column
+    cdef States some
+    for v in range(count):
+        firsts[few] = min(v * lanes, width - lanes)
+        lacking = False
+        for k in range(firsts[few], firsts[few] + lanes):
+            lacking = lacking or lacks_digits(value[k], states, k, care, problem.bits)
+        few += lacking
+    if job != NULL or 2 * few > count:
+        fold_over(problem, row, width, EXACT, job, exact)
+        return
+    for v in range(few):
+        column = column_at(problem, row, firsts[v])
+        some = from_place(exact, firsts[v])
+        fold_over(problem, &column, lanes, EXACT, NULL, &some)
+
+
 cdef bint finish_columns(const Problem *problem, const Row *row, Py_ssize_t width, Care care, const States *states,
                          const double *known, Job *job, void *out, void *sign) noexcept nogil:
     # `known` as in finish_rows; `job`: the one whose tasks are shared out, or NULL.  True if all columns were looked at
@@ -1265,7 +1288,7 @@ cdef bint finish_columns(const Problem *problem, const Row *row, Py_ssize_t widt
     cdef Py_ssize_t k, lacking = 0
     cdef bint poor = answer(problem.bits, care, states, width, value, wanted)
     if poor:
-        fold_over(problem, row, width, EXACT, job, &exact)
+        fold_lacking(problem, row, width, care, states, value, job, &exact)
     if poor or known != NULL:
         for k in range(width):
             if not keep_known(known, k, value, signs) and lacks_digits(value[k], states, k, care, problem.bits):

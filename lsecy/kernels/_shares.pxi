@@ -359,6 +359,9 @@ cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nog
     cdef Tail tail
     cdef Py_ssize_t j = 0, whole = n // LANES * LANES
     cdef bint exact = are_exact(terms)
+    if exact and n >= LANES:    # all that is asked of them is to be left out
+        drop(terms, 1, n, -INFINITY, room.x, 0)
+        return
     if n >= GENERAL * LANES:
         if whole < n:
             raw_exponents(terms, 0, 0, n - LANES, 0, 1, last, last_lost, w)

@@ -1656,6 +1656,12 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
 
 # --- what is left out
 
+cdef inline vec what_is_kept(const real *a, const char *kept, Py_ssize_t inner, Py_ssize_t j, vec filler) noexcept nogil:
+    if inner:
+        return pick(bytes_set(kept + j), load(a + j), filler)
+    return load(a + j) if kept[0] else filler
+
+
 cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler, void *target,
                Py_ssize_t step) noexcept nogil:
     cdef const real *a
@@ -1677,11 +1683,11 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler
             continue
         kept = terms.kept + row * terms.kept_step
         while j + LANES <= width:
-            if terms.kept_inner:
-                store(out + j, pick(bytes_set(kept + j), load(a + j), nothing))
-            else:
-                store(out + j, load(a + j) if kept[0] else nothing)
+            store(out + j, what_is_kept(a, kept, terms.kept_inner, j, nothing))
             j += LANES
+        if j < width and width > LANES:
+            store(out + width - LANES, what_is_kept(a, kept, terms.kept_inner, width - LANES, nothing))
+            continue
         for j in range(j, width):
             out[j] = a[j] if kept[j * terms.kept_inner] else <real> filler
 
