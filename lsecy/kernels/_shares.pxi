@@ -357,21 +357,21 @@ cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nog
     cdef vec last_lost[1]
     cdef vec w[2 * GROUP_BOUND]
     cdef Tail tail
-    cdef Py_ssize_t j = 0, whole = n // LANES * LANES
+    cdef Py_ssize_t group = GENERAL * LANES, whole = n // LANES * LANES, following = 0, j = 0, end
     cdef bint exact = are_exact(terms)
     if exact and n >= LANES:    # all that is asked of them is to be left out
         drop(terms, 1, n, -INFINITY, room.x, 0)
         return
-    if n >= GENERAL * LANES:
-        if whole < n:
-            raw_exponents(terms, 0, 0, n - LANES, 0, 1, last, last_lost, w)
-            keep_exponents(last, last_lost, 1, exact, room, n - LANES)
-        while j < whole:
-            j = min(j, whole - GENERAL * LANES)
+    if n >= group:
+        j = n - group
+        end = whole if whole < n else j
+        while True:
             exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost, b)
             keep_exponents(x, lost, GENERAL, exact, room, j)
-            j += GENERAL * LANES
-        return
+            if following >= end:
+                return
+            j = min(following, whole - group)
+            following += group
     while j < n:
         last[0] = along_or_across(terms, n, j, 0, True, &tail, last_lost, w)
         keep_exponents(last, last_lost, 1, exact, room, j)

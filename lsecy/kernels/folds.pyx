@@ -1268,22 +1268,30 @@ cdef void survey_row(const Terms *terms, Py_ssize_t n, double *largest, double *
         strange[0] = strange[0] + lane(special, k)
 
 
+cdef inline bint are_masked(const Terms *terms) noexcept nogil:
+    # What is kept of exact terms is plain, with -inf in the gaps.
+    return terms.kept != NULL and terms.b == NULL and are_exact(terms)
+
+
 cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
     cdef real shift = 0, peak = -INFINITY, unused = 0
     cdef double largest, strange
     cdef Prepared room
-    cdef Terms own
-    if not guess_row(terms, n, &shift) and terms.b == NULL:
+    cdef Terms own = terms[0]
+    cdef Terms ready
+    if are_masked(terms):
         own = prepared(terms, n, NULL, &room, NULL)
-        peak_of_row(&own, n, True, &peak, &unused, &unused)
+    if not guess_row(&own, n, &shift) and terms.b == NULL:
+        ready = prepared(&own, n, NULL, &room, NULL)
+        peak_of_row(&ready, n, True, &peak, &unused, &unused)
         shift = lane(on_grid(splat(peak)), 0)
-    look_row(terms, n, shift, care, states, place)
+    look_row(&own, n, shift, care, states, place)
     if accepted_lane(states, place, n):
         return
-    survey_row(terms, n, &largest, &strange)
+    survey_row(&own, n, &largest, &strange)
     if not settled(largest, strange, states, place):
         shift = lane(on_grid(splat(<real> largest)), 0)
-        look_row(terms, n, shift, care, states, place)
+        look_row(&own, n, shift, care, states, place)
 
 
 cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care care,
@@ -1295,9 +1303,7 @@ cdef void fold_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Care car
     cdef real shifts[TOGETHER]
     cdef bint guessed[TOGETHER]
     cdef Prepared room
-    # What is kept of exact terms is plain, with -inf in the gaps.  Of longer rows each term costs more that way, for
-    # few of their stripes are close.
-    cdef bint masked = terms.kept != NULL and terms.b == NULL and are_exact(terms) and n < 4 * TREE * WIDTH
+    cdef bint masked = are_masked(terms)
     cdef bint plain = is_plain(terms) or masked
     cdef Terms own = terms[0]
     cdef Py_ssize_t first = 0, row, k, some
