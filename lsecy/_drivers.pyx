@@ -1313,15 +1313,24 @@ cdef bint reduce_near_columns(const Problem *problem, const Row *row, Py_ssize_t
     return True
 
 
-cdef inline void close_up(const Problem *problem, Py_ssize_t width, Terms *terms, double *tile) noexcept nogil:
-    # What would be read twice from a panel of short columns whose rows push each other out of L1 is brought together.
-    cdef Terms numbers
+cdef inline bint are_masked(const Problem *problem) noexcept nogil:
+    # What is kept is plain, with -inf in the gaps.
+    return problem.bare and problem.mask.data != NULL
+
+
+cdef inline void bring_together(const Problem *problem, Py_ssize_t width, Terms *terms, void *target,
+                                Py_ssize_t step) noexcept nogil:
+    # Of a panel that is looked at more than once: what a mask keeps, where there is nothing else to do to it, and rows
+    # that push each other out of L1.
     cdef Py_ssize_t size = problem.bits // 8
-    if are_crowded(terms.a_step * size, problem.n, width * size):
-        numbers = plain_terms(terms.a, terms.a_step)
-        kernels_of(problem.bits).drop(&numbers, problem.n, width, 0, tile, TILE)
-        terms.a = tile
-        terms.a_step = TILE
+    cdef Terms numbers = plain_terms(terms.a, terms.a_step)
+    if are_masked(problem):
+        kernels_of(problem.bits).drop(terms, problem.n, width, -INFINITY, target, step)
+        terms[0] = plain_terms(target, step)
+    elif are_crowded(terms.a_step * size, problem.n, width * size):
+        kernels_of(problem.bits).drop(&numbers, problem.n, width, 0, target, step)
+        terms.a = target
+        terms.a_step = step
 
 
 cdef void reduce_short_panel(const Problem *problem, const Row *row, Py_ssize_t width, void *out,
@@ -1353,11 +1362,7 @@ cdef void reduce_panel(const Problem *problem, const Row *row, Py_ssize_t width,
     cdef double tile[SHORT_ROW * TILE]
     if care == SHORT and problem.bare:
         panel_terms(problem, row, 0, problem.n, NULL, &terms)    # without weights there is nothing to gather
-        if problem.mask.data != NULL:
-            kernels_of(problem.bits).drop(&terms, problem.n, width, -INFINITY, tile, TILE)
-            terms = plain_terms(tile, TILE)
-        else:
-            close_up(problem, width, &terms, tile)
+        bring_together(problem, width, &terms, tile, TILE)
         reduce_short_columns(problem, &terms, width, row.out, problem.inner_out, out, sign)
         return
     if care == SHORT:
@@ -1802,7 +1807,9 @@ cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width
     map_terms(problem, row, 0, problem.n, width, False, &buffers, out, &terms)
     if problem.inner > 1:
         if is_short(problem.n, problem.bits):
-            close_up(problem, width, &terms, tile)
+            bring_together(problem, width, &terms, tile, TILE)
+        elif are_masked(problem):    # where the answers will be, which should the panel be a special one are as good there
+            bring_together(problem, width, &terms, target, out_step(problem))
         return kernels.map_block(&terms, problem.n, width, map, is_short(problem.n, problem.bits), target,
                                  out_step(problem))
     if out_along(problem):
