@@ -1804,14 +1804,16 @@ cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width
     cdef Terms terms
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef void *target = at(problem, out, row.out)
+    cdef bint short = is_short(problem.n, problem.bits)
     map_terms(problem, row, 0, problem.n, width, False, &buffers, out, &terms)
     if problem.inner > 1:
-        if is_short(problem.n, problem.bits):
+        if short and (are_masked(problem) or terms.a_step * (problem.bits // 8) % 4096 == 0):
+            # Else what is computed hides how long the second cache takes to answer.
             bring_together(problem, width, &terms, tile, TILE)
-        elif are_masked(problem):    # where the answers will be, which should the panel be a special one are as good there
+        elif are_masked(problem) and not short:
+            # Where the answers will be: should the panel be a special one, it is as good as it was.
             bring_together(problem, width, &terms, target, out_step(problem))
-        return kernels.map_block(&terms, problem.n, width, map, is_short(problem.n, problem.bits), target,
-                                 out_step(problem))
+        return kernels.map_block(&terms, problem.n, width, map, short, target, out_step(problem))
     if out_along(problem):
         terms.bypass = bypasses(problem)
         return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)
