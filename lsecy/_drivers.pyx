@@ -1255,7 +1255,7 @@ cdef inline void to_next_panel(const Problem *problem, Py_ssize_t width, Row *ro
 
 cdef void fold_lacking(const Problem *problem, const Row *row, Py_ssize_t width, Care care, const States *states,
                        const double *value, Job *job, const States *exact) noexcept nogil:
-    # EXACT sums of at least the columns whose answers lack digits: of a vector of columns at a time where these are few.
+    # EXACT sums of at least the columns whose answers lack digits: a vector of columns at a time where these are few.
     cdef Py_ssize_t lanes = kernels_of(problem.bits).lanes, count = (width + lanes - 1) // lanes, few = 0, v, k
     cdef Py_ssize_t firsts[TILE]
     cdef bint lacking

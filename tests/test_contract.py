@@ -633,6 +633,20 @@ def test_columns_whose_rows_share_places_in_cache_have_the_same_bits(isa, dtype,
     assert differing == []
 
 
+@pytest.mark.parametrize("n", [8, 70, 300])
+def test_masked_columns_in_place_have_the_bits_of_rows(isa, dtype, share, rng, n):
+    """What a mask keeps stands where the answers will be, special columns and all."""
+    a, keep = rng.normal(0, 5, (n, 67)).astype(dtype), rng.random((n, 67)) < 0.6
+    a[~keep] = np.nan
+    for column, value in ((3, np.inf), (20, np.nan), (41, -np.inf)):
+        a[n // 2, column], keep[n // 2, column] = value, True
+    keep[:, 30] = False
+    rows = call(share, a.T.copy(), axis=1, where=keep.T.copy())
+    assert exact.same_bits(call(share, a, axis=0, out=a, where=keep).T, rows)
+    assert np.isnan(rows[20][keep[:, 20]]).all()
+    assert not np.isnan(rows[41]).any()
+
+
 @pytest.mark.parametrize("kind", ["where", "logb", "scale", "all"])
 def test_rows_with_options_have_the_same_bits_everywhere(isa, dtype, function, rng, kind):
     differing = []

@@ -562,7 +562,7 @@ cdef inline void dense_rows(const real *a, Py_ssize_t n, Py_ssize_t m, Py_ssize_
             all_fine = all_fine & may_stay(answers[v])
         close = all_close(beyond)
         if not (close and all_set(all_fine)):
-            for v in range(ALONGSIDE):    # of rows of eight and more it is seldom, and the question would cost registers
+            for v in range(ALONGSIDE):    # of rows of eight and more it is seldom, and to ask would cost registers
                 if m > 4 or not (close and all_set(may_stay(answers[v]))):
                     look_again(a + (first + v * LANES) * n, n, m, answers[v], value + first + v * LANES)
         first += ALONGSIDE * LANES

@@ -1662,7 +1662,8 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
 
 # --- what is left out
 
-cdef inline vec what_is_kept(const real *a, const char *kept, Py_ssize_t inner, Py_ssize_t j, vec filler) noexcept nogil:
+cdef inline vec what_is_kept(const real *a, const char *kept, Py_ssize_t inner, Py_ssize_t j,
+                             vec filler) noexcept nogil:
     if inner:
         return pick(bytes_set(kept + j), load(a + j), filler)
     return load(a + j) if kept[0] else filler
