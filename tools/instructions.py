@@ -51,6 +51,8 @@ KERNELS = [  # statement, shape of a
     ("softmax(a, axis=1)", (100, 1000)),
     ("softmax(a, axis=1, b=b)", (100, 1000)),
     ("softmax(a, axis=0, b=b)", (1000, 64)),
+    ("softmax(a, axis=1, where=kept)", (100, 1000)),
+    ("softmax(a, axis=0, where=kept)", (1000, 64)),
     ("log_softmax(a, axis=1)", (100, 1000)),
 ]
 CALLS = [
