@@ -983,9 +983,18 @@ cdef inline Py_ssize_t distance(Py_ssize_t step, Py_ssize_t n, Py_ssize_t width)
     return 0 if step <= TILE else width * max(1, 16 // n)
 
 
+cdef inline bint are_masked(const Terms *terms) noexcept nogil:
+    # What is kept of exact terms is plain, with -inf in the gaps.
+    return terms.kept != NULL and terms.b == NULL and are_exact(terms)
+
+
 cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                               bint general, const States *states) noexcept nogil:
-    # Sums stand in L1, one per position and column: they are touched once in eight terms.
+    # Sums stand in L1, one per position and column: they are touched once in eight terms.  What a mask keeps is
+    # brought together first, as many rows as there are between two touches.
+    cdef real tile[TREE * SPREAD * TILE]
+    cdef Terms part
+    cdef bint masked = not general and terms.kept != NULL
     cdef double high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef double size[SPREAD * TILE]
@@ -1007,6 +1016,10 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
         clear_unreached(size, low, n, vectors)
     first = 0
     while first < n:
+        if masked:
+            part = terms_from(terms, first, sizeof(real))
+            drop(&part, min(n - first, TREE * WIDTH), width, -INFINITY, tile, TILE)
+            own = plain_terms(<const real *> tile - first * TILE, TILE)    # row `first` lies at its start
         for p in range(WIDTH):
             row = first + p
             if row >= n:
@@ -1145,7 +1158,7 @@ cdef void look_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const
         double_panel(terms, n, width, shift, True, True, states)
     elif care == SHORT:
         double_panel(terms, n, width, shift, REAL_BITS == 64, False, states)
-    elif is_plain(terms):
+    elif is_plain(terms) or are_masked(terms):
         fast_columns(terms, n, width, shift, False, states)
     else:
         fast_columns(terms, n, width, shift, True, states)
@@ -1266,11 +1279,6 @@ cdef void survey_row(const Terms *terms, Py_ssize_t n, double *largest, double *
     for k in range(LANES):
         largest[0] = max(largest[0], lane(peak, k))
         strange[0] = strange[0] + lane(special, k)
-
-
-cdef inline bint are_masked(const Terms *terms) noexcept nogil:
-    # What is kept of exact terms is plain, with -inf in the gaps.
-    return terms.kept != NULL and terms.b == NULL and are_exact(terms)
 
 
 cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
