@@ -988,13 +988,18 @@ cdef inline bint are_masked(const Terms *terms) noexcept nogil:
     return terms.kept != NULL and terms.b == NULL and are_exact(terms)
 
 
+cdef inline bint close_gaps() noexcept nogil:
+    # Of columns.  Double's terms from the table in registers cost so much that a mask hides among them.
+    return REAL_BITS == 32 or not REGISTER_TABLE
+
+
 cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                               bint general, const States *states) noexcept nogil:
     # Sums stand in L1, one per position and column: they are touched once in eight terms.  What a mask keeps is
     # brought together first, as many rows as there are between two touches.
     cdef real tile[TREE * SPREAD * TILE]
     cdef Terms part
-    cdef bint masked = not general and terms.kept != NULL
+    cdef bint masked = close_gaps() and not general and terms.kept != NULL
     cdef double high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef double size[SPREAD * TILE]
@@ -1158,7 +1163,7 @@ cdef void look_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const
         double_panel(terms, n, width, shift, True, True, states)
     elif care == SHORT:
         double_panel(terms, n, width, shift, REAL_BITS == 64, False, states)
-    elif is_plain(terms) or are_masked(terms):
+    elif is_plain(terms) or (close_gaps() and are_masked(terms)):
         fast_columns(terms, n, width, shift, False, states)
     else:
         fast_columns(terms, n, width, shift, True, states)
