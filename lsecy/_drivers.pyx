@@ -17,8 +17,8 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States,
-    Terms, are_crowded, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels,
+    Map, States, Terms, are_crowded, are_masked, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)
@@ -1313,18 +1313,13 @@ cdef bint reduce_near_columns(const Problem *problem, const Row *row, Py_ssize_t
     return True
 
 
-cdef inline bint are_masked(const Problem *problem) noexcept nogil:
-    # What is kept is plain, with -inf in the gaps.
-    return problem.bare and problem.mask.data != NULL
-
-
 cdef inline void bring_together(const Problem *problem, Py_ssize_t width, Terms *terms, void *target,
                                 Py_ssize_t step) noexcept nogil:
     # Of a panel that is looked at more than once: what a mask keeps, where there is nothing else to do to it, and rows
     # that push each other out of L1.
     cdef Py_ssize_t size = problem.bits // 8
     cdef Terms numbers = plain_terms(terms.a, terms.a_step)
-    if are_masked(problem):
+    if are_masked(terms):
         kernels_of(problem.bits).drop(terms, problem.n, width, -INFINITY, target, step)
         terms[0] = plain_terms(target, step)
     elif are_crowded(terms.a_step * size, problem.n, width * size):
@@ -1807,12 +1802,12 @@ cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width
     cdef bint short = is_short(problem.n, problem.bits)
     map_terms(problem, row, 0, problem.n, width, False, &buffers, out, &terms)
     if problem.inner > 1:
-        if short and (are_masked(problem) or terms.a_step * (problem.bits // 8) % 4096 == 0):
+        if are_masked(&terms) and not short:
+            # To where the answers will be: should the panel be a special one, it is as good as it was.
+            bring_together(problem, width, &terms, target, out_step(problem))
+        elif short and (are_masked(&terms) or terms.a_step * (problem.bits // 8) % L1_PERIOD == 0):
             # Else what is computed hides how long the second cache takes to answer.
             bring_together(problem, width, &terms, tile, TILE)
-        elif are_masked(problem) and not short:
-            # Where the answers will be: should the panel be a special one, it is as good as it was.
-            bring_together(problem, width, &terms, target, out_step(problem))
         return kernels.map_block(&terms, problem.n, width, map, short, target, out_step(problem))
     if out_along(problem):
         terms.bypass = bypasses(problem)

@@ -926,11 +926,6 @@ cdef inline void higher(vec x, vec lost, vec *most, vec *beside) noexcept nogil:
     beside[0] = pick(more, lost, beside[0])
 
 
-cdef inline bint are_exact(const Terms *terms) noexcept nogil:
-    # Does rounding take nothing from the exponents?
-    return terms.scale == 1 and terms.logb == NULL and terms.lost == NULL
-
-
 cdef inline bint are_below(const real *a, vec limit) noexcept nogil:
     # Four vectors, or NaN.
     return all_set(at_least(at_least(load(a), load(a + LANES)), at_least(load(a + 2 * LANES), load(a + 3 * LANES)))

@@ -26,7 +26,7 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels, Map, States, Terms,
-    are_crowded, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
+    are_crowded, are_exact, are_masked, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -983,11 +983,6 @@ cdef inline Py_ssize_t distance(Py_ssize_t step, Py_ssize_t n, Py_ssize_t width)
     return 0 if step <= TILE else width * max(1, 16 // n)
 
 
-cdef inline bint are_masked(const Terms *terms) noexcept nogil:
-    # What is kept of exact terms is plain, with -inf in the gaps.
-    return terms.kept != NULL and terms.b == NULL and are_exact(terms)
-
-
 cdef inline bint close_gaps() noexcept nogil:
     # Of columns.  Double's terms from the table in registers cost so much that a mask hides among them.
     return REAL_BITS == 32 or not REGISTER_TABLE
@@ -1693,7 +1688,7 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler
         a = <const real *> terms.a + row * terms.a_step
         out = <real *> target + row * step
         j = 0
-        if terms.kept == NULL:
+        if terms.kept == NULL:    # a loop of its own: to ask for every vector takes a fifth of the other's instructions
             while j + LANES <= width:
                 prefetch_far(<const char *> (a + j + ahead))
                 store(out + j, load(a + j))

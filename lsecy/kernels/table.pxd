@@ -45,6 +45,7 @@ cdef enum:
     BLOCK_DOUBLES = 2048    # a block of a row: 16 KB, half of the smallest L1 cache in use
     BLOCK_BYTES = 8 * 2048
     TILE = 64         # rows finished together; columns of a panel
+    L1_PERIOD = 4096    # bytes after which memory comes to the same place in L1, of which there are 8, if not more
 
 cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
     # Rows of so few elements are laid side by side, for the start and the end of each alone would take as long as its
@@ -53,10 +54,9 @@ cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
     return n <= (SHORT_ROW if bits == 32 else 48)
 
 cdef inline bint are_crowded(Py_ssize_t step, Py_ssize_t n, Py_ssize_t length) noexcept nogil:
-    # Do n pieces of memory of `length` bytes, `step` bytes apart, push each other out of L1?  It has a place for what
-    # lies at the same distance from a multiple of 4096 eight times, if not more often; so the larger the power of two
-    # that divides the step, the fewer pieces have places of their own.
-    return n * max(length, min(step & -step, 4096)) > 32768
+    # Do n pieces of memory of `length` bytes, `step` bytes apart, push each other out of L1?  The larger the power of
+    # two that divides the step, the fewer of them have places of their own.
+    return n * max(length, min(step & -step, <Py_ssize_t> L1_PERIOD)) > 8 * L1_PERIOD
 
 # The elements of a block: exponents scale * a + logb and weights b, of which some are left out.
 # Steps lead from row to row of a panel of columns, or of several rows, in elements; a row of its own has none.
@@ -92,9 +92,16 @@ cdef inline Terms plain_terms(const void *a, Py_ssize_t a_step) noexcept nogil:
     terms.ahead = 0
     return terms
 
+cdef inline bint are_exact(const Terms *terms) noexcept nogil:
+    # Does rounding take nothing from the exponents?
+    return terms.scale == 1 and terms.logb == NULL and terms.lost == NULL
+
 cdef inline bint is_plain(const Terms *terms) noexcept nogil:
-    return (terms.b == NULL and terms.logb == NULL and terms.kept == NULL and terms.lost == NULL
-            and terms.scale == 1)
+    return terms.b == NULL and terms.kept == NULL and are_exact(terms)
+
+cdef inline bint are_masked(const Terms *terms) noexcept nogil:
+    # Is what is kept of them plain, with -inf in the gaps?
+    return terms.b == NULL and terms.kept != NULL and are_exact(terms)
 
 cdef inline Terms terms_from(const Terms *terms, Py_ssize_t row, Py_ssize_t size) noexcept nogil:
     # The rows from `row` on, of elements of `size` bytes.
