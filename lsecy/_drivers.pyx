@@ -17,8 +17,9 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, SHORT, SHORT_ROW, SOFTMAX, TILE, Care, Kernels,
-    Map, States, Terms, are_crowded, are_masked, from_place, is_plain, is_short, plain_terms, states_in, terms_from)
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE,
+    WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_masked, from_place, is_plain,
+    is_short, plain_terms, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)
@@ -1794,12 +1795,15 @@ cdef void know(const Problem *problem, const Row *row, Py_ssize_t width, Map map
 
 cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width, Map map, void *out) noexcept nogil:
     # A row or panel that is looked at in one piece.  False, and no answer is written, where it is special.
+    cdef Row column
+    cdef Py_ssize_t k
     cdef Buffers buffers
     cdef double tile[SHORT_ROW * TILE]
     cdef Terms terms
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef void *target = at(problem, out, row.out)
     cdef bint short = is_short(problem.n, problem.bits)
+    cdef Answers written
     map_terms(problem, row, 0, problem.n, width, False, &buffers, out, &terms)
     if problem.inner > 1:
         if are_masked(&terms) and not short:
@@ -1808,11 +1812,17 @@ cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width
         elif short and (are_masked(&terms) or terms.a_step * (problem.bits // 8) % L1_PERIOD == 0):
             # Else what is computed hides how long the second cache takes to answer.
             bring_together(problem, width, &terms, tile, TILE)
-        return kernels.map_block(&terms, problem.n, width, map, short, target, out_step(problem))
+        written = kernels.map_block(&terms, problem.n, width, map, short, target, out_step(problem))
+        if written == WITH_NOTHING and may_drop(problem):
+            for k in range(width):
+                if is_nan_at(problem, target, k):
+                    column = column_at(problem, row, k)
+                    fill_row(problem, &column, map, problem.vanishing, out)
+        return written != REFUSED
     if out_along(problem):
         terms.bypass = bypasses(problem)
-        return kernels.map_block(&terms, problem.n, 0, map, False, target, 0)
-    if not kernels.map_block(&terms, problem.n, 0, map, False, buffers.out, 0):
+        return kernels.map_block(&terms, problem.n, 0, map, False, target, 0) != REFUSED
+    if kernels.map_block(&terms, problem.n, 0, map, False, buffers.out, 0) == REFUSED:
         return False
     scatter(problem, buffers.out, 1, 0, problem.n, target)
     return True
@@ -1888,12 +1898,20 @@ cdef void fill_undefined(const Problem *problem, const Row *row, Py_ssize_t widt
     for k in range(width):
         if known.undefined[k]:
             column = column_at(problem, row, k)
-            fill_row(problem, &column, map, out)
+            fill_undefined_row(problem, &column, map, out)
 
 
-cdef void fill_row(const Problem *problem, const Row *row, Map map, void *out) noexcept nogil:
+cdef inline void fill_undefined_row(const Problem *problem, const Row *row, Map map, void *out) noexcept nogil:
+    fill_row(problem, row, map, problem.vanishing and is_nothing(problem, row), out)
+
+
+cdef inline bint may_drop(const Problem *problem) noexcept nogil:
+    # Are there answers that are not NaN where nothing above -inf is kept?
+    return problem.mask.data != NULL or problem.b.data != NULL or problem.vanishing
+
+
+cdef void fill_row(const Problem *problem, const Row *row, Map map, bint vanishes, void *out) noexcept nogil:
     # What is kept is NaN, or 0 if the row vanishes; what is left out is 0, its logarithm -inf.
-    cdef bint vanishes = problem.vanishing and is_nothing(problem, row)
     cdef Buffers buffers
     cdef Terms terms
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
@@ -1929,6 +1947,10 @@ cdef bint is_nothing(const Problem *problem, const Row *row) noexcept nogil:
 
 cdef inline double number_at(const Problem *problem, const void *numbers, Py_ssize_t k) noexcept nogil:
     return (<const double *> numbers)[k] if problem.bits == 64 else (<const float *> numbers)[k]
+
+
+cdef inline bint is_nan_at(const Problem *problem, const void *numbers, Py_ssize_t k) noexcept nogil:
+    return isnan(number_at(problem, numbers, k))
 
 
 cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, double *x) noexcept nogil:
@@ -2001,7 +2023,7 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
         if k < group.count:
             row = row_of(group, k)
             if straight and is_undefined(problem, &row, map, False):    # its kernel has refused it
-                fill_row(problem, &row, map, out)
+                fill_undefined_row(problem, &row, map, out)
             else:
                 map_over(problem, &row, 1, map, NULL, out)
             k += 1
@@ -2045,7 +2067,7 @@ cdef bint map_around_undefined(const Problem *problem, const Group *group, Map m
     for k in range(group.count):
         if undefined[k]:
             row = row_of(group, k)
-            fill_row(problem, &row, map, out)
+            fill_undefined_row(problem, &row, map, out)
     return True
 
 
@@ -2067,11 +2089,19 @@ cdef bint map_tile(const Problem *problem, const Group *group, Map map, void *ou
     # The answers take the exponents' place, for another tile would leave the L1 cache.
     cdef Tile tile
     cdef const Kernels *kernels = kernels_of(problem.bits)
-    cdef Py_ssize_t width = max(group.count, kernels.lanes)
+    cdef Py_ssize_t width = max(group.count, kernels.lanes), k
+    cdef Answers written
+    cdef Row row
     fill_tile(problem, group, width, &tile)
-    if not kernels.map_block(&tile.terms, problem.n, width, map, True, tile.a, TILE):
+    written = kernels.map_block(&tile.terms, problem.n, width, map, True, tile.a, TILE)
+    if written == REFUSED:
         return False
     put_tile(problem, group, tile.a, out)
+    if written == WITH_NOTHING and may_drop(problem):
+        for k in range(group.count):
+            if is_nan_at(problem, tile.a, k):
+                row = row_of(group, k)
+                fill_row(problem, &row, map, problem.vanishing, out)
     return True
 
 
@@ -2166,11 +2196,11 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
         map_over(&problem, &place, 1, map, NULL, out)
         return True
     if not is_short(n, bits):
-        return kernels.map_block(&terms, n, 0, map, False, out, 0)
+        return kernels.map_block(&terms, n, 0, map, False, out, 0) != REFUSED
     memcpy(row, a, n * (bits // 8))
     kernels.transpose(row, n, n, 1, SHORT_ROW + TILE, tile)
     terms = plain_terms(tile, TILE)
-    if not kernels.map_block(&terms, n, kernels.lanes, map, True, answer, TILE):
+    if kernels.map_block(&terms, n, kernels.lanes, map, True, answer, TILE) == REFUSED:
         return False
     kernels.untranspose(answer, n, 1, out, n)
     return True

@@ -194,8 +194,8 @@ cdef bint entropies_of_tile(const Problem *problem, const Group *group, double *
     cdef double lost[TILE]
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t width = beside(problem, group, &tile), row
-    if not (kernels.map_block(&tile.terms, problem.n, width, SOFTMAX, True, shares, TILE)
-            and kernels.map_block(&tile.terms, problem.n, width, LOG_SOFTMAX, True, logs, TILE)):
+    if (kernels.map_block(&tile.terms, problem.n, width, SOFTMAX, True, shares, TILE) != WRITTEN
+            or kernels.map_block(&tile.terms, problem.n, width, LOG_SOFTMAX, True, logs, TILE) != WRITTEN):
         return False
     for row in range(group.count):
         totals[row] = lost[row] = 0
@@ -676,8 +676,8 @@ cdef bint add_entropies_in_one(const Problem *problem, const Row *row, Pair *tot
     cdef Buffers buffers
     cdef Terms terms
     row_terms(problem, row, 0, problem.n, &buffers, &terms)
-    if not (kernels.map_block(&terms, problem.n, 0, SOFTMAX, False, buffers.out, 0)
-            and kernels.map_block(&terms, problem.n, 0, LOG_SOFTMAX, False, buffers.b, 0)):
+    if (kernels.map_block(&terms, problem.n, 0, SOFTMAX, False, buffers.out, 0) != WRITTEN
+            or kernels.map_block(&terms, problem.n, 0, LOG_SOFTMAX, False, buffers.b, 0) != WRITTEN):
         return False
     if problem.bits == 64:
         add_products(<const double *> buffers.out, <const double *> buffers.b, problem.n, total)

@@ -467,6 +467,16 @@ cdef inline void take_near(vec b, vec *t, vec *q) noexcept nogil:
     q[0] = q[0] - vresidual(t[0], bare, b) * coarse_inverse(t[0])
 
 
+# Columns of which nothing is above -inf are as good as any until their answers are made, which are NaN.
+
+cdef inline vec unless_nothing(vec peak) noexcept nogil:
+    return pick(peak == splat(<real> -INFINITY), splat(0), peak)
+
+
+cdef inline vec nan_for_nothing(vec peak, vec x) noexcept nogil:
+    return pick(peak == splat(<real> -INFINITY), splat(<real> NAN), x)
+
+
 # The terms t (1 + q) of a row in one block, from sum to write: then each exponential is computed once.
 cdef struct Kept:
     real t[2 * BLOCK_DOUBLES]
@@ -730,32 +740,43 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
 
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, Form form, bint far,
                            Kept *kept, Py_ssize_t ahead, vec *high, vec *low) noexcept nogil:
-    # One vector of short columns; asks memory for the one `ahead` of it.
-    cdef vec h, l
+    # One vector of short columns; asks memory for the one `ahead` of it.  Simply in order: the few first parts have no
+    # error, and the second ones are small.
+    cdef vec x[TREE]
+    cdef vec lost[TREE]
+    cdef vec weights[2 * GROUP_BOUND]
+    cdef vec l[GROUP_BOUND]
+    cdef vec h = splat(0), rest = h
+    cdef vec *w = weights if have_weights(form, far) else NULL
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
     cdef Terms columns = terms[0]
     cdef Py_ssize_t row = 0
-    cdef int s
-    high[0] = low[0] = splat(0)
+    cdef int s, group, first = 0
     while row < n:
-        if form == NEAR:
-            eight_parts(&columns, row, 1, j, 0, base, NULL, <int> min(n - row, TREE), form, far, True, kept,
-                        row * TILE + j, TILE, &h, &l)
-        elif n - row >= TREE:
-            if ahead > 0:
-                for s in range(TREE):
-                    prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
-            eight_parts(&columns, row, 1, j, 0, base, NULL, TREE, form, far, False, kept, row * TILE + j, TILE, &h,
-                        &l)
-        elif form == PLAIN and n - row == 4:
-            eight_parts(&columns, row, 1, j, 0, base, NULL, 4, form, far, False, kept, row * TILE + j, TILE, &h, &l)
+        group = PAIRED if row + PAIRED <= n else 1
+        if form < RAW:
+            some_exponents(&columns, row, 1, j, 0, group, form, x, lost, weights)
         else:
-            eight_parts(&columns, row, 1, j, 0, base, NULL, <int> (n - row), form, far, False, kept, row * TILE + j,
-                        TILE, &h, &l)
-        high[0] = high[0] + h
-        low[0] = low[0] + l
-        row += TREE
+            first = <int> row % TREE
+            if first == 0:
+                some_exponents(&columns, row, 1, j, 0, <int> min(n - row, TREE), form, x, lost, weights)
+        if ahead > 0:
+            for s in range(group):
+                prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
+        if group == PAIRED:
+            some_parts(x + first, lost + first, weights_from(w, first), base, PAIRED, form, far, form == NEAR, kept,
+                       row * TILE + j, TILE, &h, l)
+        else:
+            some_parts(x + first, lost + first, weights_from(w, first), base, 1, form, far, form == NEAR, kept,
+                       row * TILE + j, TILE, &h, l)
+        if group == 4:
+            rest = rest + ((l[0] + l[1]) + (l[2] + l[3]))
+        else:
+            rest = rest + l[0]
+        row += group
+    high[0] = h
+    low[0] = rest
 
 
 cdef inline bint has_few(double total) noexcept nogil:
@@ -1442,15 +1463,17 @@ cdef inline void one_or_two_more(const vec *x, int count, real *rest, vec *peak,
 
 
 cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, real *rest,
-                              vec *peak, vec *second) noexcept nogil:
+                              real *rest_low, vec *peak, vec *peak_low, vec *second) noexcept nogil:
     # The largest of each column, and the n - 1 others, in an order of their own.
-    cdef vec pair[2]    # apart, as in `prepare`
     cdef vec x[TREE]
     cdef vec lost[TREE]
     cdef vec w[2 * GROUP_BOUND]
     cdef Py_ssize_t row = 1
+    cdef vec high, low, less
+    cdef ivec more
     cdef int s, count
     second[0] = splat(<real> -INFINITY)
+    peak_low[0] = splat(0)
     if plain:
         peak[0] = load(<const real *> terms.a + j)
         if ahead > 0:
@@ -1458,26 +1481,38 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bi
         while row < n:
             count = 2 if row + 2 <= n else 1
             for s in range(count):
-                pair[s] = load(<const real *> terms.a + (row + s) * terms.a_step + j)
+                x[s] = load(<const real *> terms.a + (row + s) * terms.a_step + j)
             if count == 2:
-                one_or_two_more(pair, 2, rest + (row - 1) * LANES, peak, second)
+                one_or_two_more(x, 2, rest + (row - 1) * LANES, peak, second)
             else:
-                one_or_two_more(pair, 1, rest + (row - 1) * LANES, peak, second)
+                one_or_two_more(x, 1, rest + (row - 1) * LANES, peak, second)
             if ahead > 0:
                 for s in range(count):
                     prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
             row += count
         return
-    peak[0] = exponent(terms, 0, j, RAW, lost, w)
+    row = 0
     while row < n:
         count = <int> min(n - row, TREE)
         some_exponents(terms, row, 1, j, 0, count, RAW, x, lost, w)
-        for s in range(0, count, 2):
-            one_or_two_more(x + s, count - s, rest + (row + s - 1) * LANES, peak, second)
+        for s in range(count):
+            if row + s == 0:
+                high = x[0]
+                low = lost[0]
+                continue
+            more = x[s] > high    # a NaN ends in the peak or in the rest
+            less = pick(more, high, x[s])
+            store(rest + (row + s - 1) * LANES, less)
+            store(rest_low + (row + s - 1) * LANES, pick(more, low, lost[s]))
+            second[0] = at_least(second[0], less)
+            high = pick(more, x[s], high)
+            low = pick(more, lost[s], low)
         row += count
+    peak[0] = high
+    peak_low[0] = low
 
 
-cdef inline void log_of_rest(vec power, vec high, vec low, Whole *whole) noexcept nogil:
+cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *whole) noexcept nogil:
     # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z, y, scale, total, error, nothing = splat(0)
@@ -1485,7 +1520,8 @@ cdef inline void log_of_rest(vec power, vec high, vec low, Whole *whole) noexcep
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
     cdef int which
-    table_power(splat(0) - whole.peak, splat(0), NULL, True, splat(WHOLE_STEPS), False, &powers, &t, &q, &k, &z)
+    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, &powers, &t,
+                &q, &k, &z)
     scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
     low = low * t
@@ -1509,27 +1545,50 @@ cdef inline void log_of_rest(vec power, vec high, vec low, Whole *whole) noexcep
 
 
 cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, vec *power,
-                             vec *high, vec *low, Whole *whole) noexcept nogil:
+                             vec *high, vec *low, Whole *whole, bint *nothing) noexcept nogil:
     # (high + low) 2^power, with which what a peak's share lacks of 1 is known to all its digits.  Not for lanes whose
-    # peak is far, or so alone that its rest could be subnormal.
+    # peak is far, or so alone that its rest could be subnormal, unless it is 0.  `nothing`: may there be lanes without
+    # anything?  Their peak is NaN.
     cdef real rest[SHORT_ROW * LANES_BOUND]
+    cdef real rest_low[SHORT_ROW * LANES_BOUND]
+    cdef Kept kept
     cdef Terms others = plain_terms(rest, LANES)
-    cdef vec second
+    cdef vec second, zero = splat(0)
     cdef Base base
-    cdef ivec usual
-    one_and_rest(terms, n, j, plain, ahead, rest, &whole.peak, &second)
-    whole.peak_low = splat(0)
+    cdef ivec usual, alone
+    cdef bint all_usual
+    one_and_rest(terms, n, j, plain, ahead, rest, rest_low, &whole.peak, &whole.peak_low, &second)
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(largest_near()))
-    base = base_of(pick(usual, second, splat(0)), splat(0), False, False)
+    base = base_of(pick(usual, second, zero), zero, False, False)
+    all_usual = all_set(usual)
+    if not all_usual:
+        alone = second == splat(<real> -INFINITY)
+        usual = usual | (alone & (magnitude(unless_nothing(whole.peak)) < splat(largest_near())))
+        whole.peak = nan_for_nothing(whole.peak, whole.peak)
+        nothing[0] = nothing[0] or not all_set(whole.peak == whole.peak)
     power[0] = base.power
-    sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, high, low)
-    return usual & (high[0] + low[0] < splat(<real> INFINITY))
+    if plain:
+        sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, high, low)
+    else:
+        others.lost = rest_low
+        sum_short(&others, n - 1, 0, &base, PAIRS, False, NULL, 0, high, low)
+    usual = usual & (high[0] + low[0] < splat(<real> INFINITY))
+    if not all_usual:
+        high[0] = pick(alone, zero, high[0])
+        low[0] = pick(alone, zero, low[0])
+    return usual
 
 
-cdef void logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, ivec usual,
+cdef ivec sum_of_general_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec *power, vec *high, vec *low,
+                              Whole *whole, bint *nothing) noexcept nogil:
+    # A function of its own, for it is large.
+    return sum_of_rest(terms, n, j, False, 0, power, high, low, whole, nothing)
+
+
+cdef ivec logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, ivec usual,
                          Whole *whole) noexcept nogil:
-    # For the lanes that are not usual.
+    # For the lanes that are not usual.  Which are not special?
     cdef double memory[5 * TILE]
     cdef States states = states_in(memory, TILE)
     cdef Base base
@@ -1541,31 +1600,40 @@ cdef void logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pl
     if settle_logs(&states, j, False, True, False, &base, &other):
         columns_apart(terms, n, j, other.peak, other.peak_low, &states)
         settle_logs(&states, j, False, True, True, &base, &other)
-    whole.peak = other.peak
+    whole.peak = nan_for_nothing(other.peak, other.peak)
     whole.peak_low = other.peak_low
     whole.first = pick(usual, whole.first, other.first)
     whole.second = pick(usual, whole.second, other.second)
+    return usual | ((other.peak - other.peak == splat(0)) & (other.first - other.first == splat(0)))
 
 
-cdef void logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, Py_ssize_t ahead,
-                        Whole *wholes) noexcept nogil:
+cdef Answers logs_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, Py_ssize_t ahead,
+                           Whole *wholes) noexcept nogil:
     # `first` and `second` of short columns; asks memory for what lies `ahead`.  Step by step, as in shares_of_columns.
     cdef vec power[TILE]
     cdef vec high[TILE]
     cdef vec low[TILE]
     cdef ivec usual[TILE]
-    cdef bint by_rest = are_exact(terms) and n > 1
+    cdef ivec fine = splat(0) == splat(0)
+    cdef bint nothing = False
     cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
-        usual[v] = splat(0) > splat(0)
-        if by_rest:
-            usual[v] = sum_of_rest(terms, n, column_of(v, LANES, width), plain, ahead, power + v, high + v, low + v,
-                                   wholes + v)
+        if plain:
+            usual[v] = sum_of_rest(terms, n, column_of(v, LANES, width), True, ahead, power + v, high + v, low + v,
+                                   wholes + v, &nothing)
+        else:
+            usual[v] = sum_of_general_rest(terms, n, column_of(v, LANES, width), power + v, high + v, low + v,
+                                           wholes + v, &nothing)
     for v in range(vectors):
-        if by_rest:
-            log_of_rest(power[v], high[v], low[v], wholes + v)
+        if plain:
+            log_of_rest(power[v], high[v], low[v], True, wholes + v)
+        else:
+            log_of_rest(power[v], high[v], low[v], False, wholes + v)
         if not all_set(usual[v]):
-            logs_of_vector(terms, n, column_of(v, LANES, width), plain, usual[v], wholes + v)
+            fine = fine & logs_of_vector(terms, n, column_of(v, LANES, width), plain, usual[v], wholes + v)
+    if not all_set(fine):
+        return REFUSED
+    return WITH_NOTHING if nothing else WRITTEN
 
 
 # --- the sum's part in the answers
@@ -2440,8 +2508,8 @@ cdef Py_ssize_t map_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map
     return row
 
 
-cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
-                            Py_ssize_t out_step) noexcept nogil:
+cdef Answers shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, real *out,
+                               Py_ssize_t out_step) noexcept nogil:
     # softmax of short columns: each exponential is computed once.
     # Step by step for all vectors, for from a vector's exponents to its answers is a chain of some 250 cycles.
     cdef Kept kept
@@ -2454,6 +2522,7 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
     cdef vec most[TILE]
     cdef vec beside, one, rest, least, t, zero = splat(0)
     cdef ivec fine = zero == zero
+    cdef bint usual
     cdef Py_ssize_t v, j, row, start, vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t some = rows_in_turn(out_step, width), ahead = distance(terms.a_step, n, width)
     own.near = is_panel_near(terms, n, width, NULL, most)
@@ -2462,17 +2531,25 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
             peak_of_vector(terms, n, column_of(v, LANES, width), plain, True, most + v, &beside)
         bases[v] = base_of(most[v], zero, False, True)
         fine = fine & (most[v] - most[v] == zero)
+    usual = all_set(fine)
+    if not usual:
+        fine = zero == zero
+        for v in range(vectors):
+            bases[v] = base_of(unless_nothing(most[v]), zero, False, True)
+            fine = fine & (most[v] < splat(<real> INFINITY))
     for v in range(vectors):
         short_of_vector(&own, n, column_of(v, LANES, width), plain, &bases[v], ahead, &kept)
         first[v] = kept.total
         second[v] = kept.rest
         fine = fine & (first[v] < splat(<real> INFINITY))
     if not all_set(fine):
-        return False
+        return REFUSED
     for v in range(vectors):
         whole_share(first[v], second[v], &bases[v], &whole)
         first[v] = counted_from(&bases[v], &whole) * scale_of_products()
         second[v] = whole.second
+        if not usual:
+            first[v] = nan_for_nothing(most[v], first[v])
     start = 0
     while start < n:
         for v in range(vectors):
@@ -2486,11 +2563,11 @@ cdef bint shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, 
                 store(out + row * out_step + j, scale_back() * product(
                     from_least(least, t, t), load(kept.q + row * TILE + j), one, rest))
         start += some
-    return True
+    return WRITTEN if usual else WITH_NOTHING
 
 
-cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
-                    Py_ssize_t out_step) noexcept nogil:
+cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
+                       Py_ssize_t out_step) noexcept nogil:
     cdef double memory[5 * TILE]
     cdef double memory_apart[5 * TILE]
     cdef real *out = <real *> start
@@ -2506,6 +2583,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
     cdef Terms own
     cdef Whole *whole
     cdef Base *base
+    cdef Answers written = WRITTEN
     cdef States states = states_in(memory, TILE)
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
@@ -2515,7 +2593,7 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         all_usual = row_in_one(&own, n, map, &peak, NULL, NULL, out)
         if terms.bypass:
             end_stream()
-        return all_usual
+        return WRITTEN if all_usual else REFUSED
     if short and map == SOFTMAX:
         return shares_of_columns(terms, n, width, out, out_step)
     own = terms[0]
@@ -2526,25 +2604,25 @@ cdef bint map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
         sum_of_panel(&own, n, width, plain, panel.bases, &states)
     panel.ahead = distance(terms.a_step, n, width) if short else 0
     if short:
-        logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
+        written = logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
+        if written == REFUSED:
+            return REFUSED
     for v in range(vectors):
         j = column_of(v, LANES, width)
         whole = &panel.wholes[v]
         base = &panel.bases[v]
         whole.power = zero
         if short:
-            if not all_set((whole.peak - whole.peak == zero) & (whole.first - whole.first == zero)):
-                return False
             continue
         whole.peak = most[v]
         whole.peak_low = beside[v]
         fine = whole.peak - whole.peak == zero
         if not all_set(fine & (from_doubles(states.high + j) < splat(<real> INFINITY))):
-            return False
+            return REFUSED
         if map == SOFTMAX:
             settle_shares(&states, j, False, base, whole)
         elif settle_logs(&states, j, False, False, False, base, whole):
             columns_apart(terms, n, j, whole.peak, whole.peak_low, &apart)
             settle_logs(&apart, j, False, False, True, base, whole)
     answer_panel(&own, n, width, map, &panel, out, out_step)
-    return True
+    return written

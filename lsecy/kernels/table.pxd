@@ -119,6 +119,12 @@ cdef enum Map:
     SOFTMAX
     LOG_SOFTMAX
 
+# What a kernel makes of a panel or a row.
+cdef enum Answers:
+    REFUSED         # nothing is written: there is a NaN or +inf, say
+    WRITTEN
+    WITH_NOTHING    # written: some of the columns, whose answers are NaN, have nothing above -inf that is kept
+
 cdef struct Kernels:
     int lanes
     bint dense    # does short_terms make columns of rows?
@@ -167,9 +173,9 @@ cdef struct Kernels:
     void (*write)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak,
                   const double *first, const double *second, const double *power, void *out,
                   Py_ssize_t out_step) noexcept nogil
-    # All of that where a row, or the columns, lie in one block.  False, and nothing is written, if there is
-    # a NaN, +inf, or a row of which nothing above -inf is kept.
-    bint (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
+    # All of that where a row, or the columns, lie in one block.  Refused if there is a NaN or +inf, and, but for
+    # short columns, where nothing above -inf is kept.
+    Answers (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
                       Py_ssize_t out_step) noexcept nogil
     # The same for `count` rows of at most a block, as in fold_rows.  Ends at a special row, and answers how many come
     # before it.
