@@ -1327,8 +1327,37 @@ cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint 
             sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, states)
 
 
+cdef inline bint are_pairs(const Terms *terms) noexcept nogil:
+    # Must short columns be brought before they are summed?
+    return terms.b == NULL and not is_plain(terms)
+
+
+cdef void bring_pairs(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Kept *kept, vec *most) noexcept nogil:
+    # The exponents of a vector of short columns, to where their terms will be, and the largest.
+    cdef vec x[TREE]
+    cdef vec lost[TREE]
+    cdef vec b[TREE]
+    cdef vec high = splat(<real> -INFINITY)
+    cdef Py_ssize_t row = 0
+    cdef int s, count
+    while row < n:
+        count = TREE if row + TREE <= n else 1
+        if count == TREE:
+            exponent_pairs(terms, row, 1, j, 0, TREE, x, lost, b)
+        else:
+            exponent_pairs(terms, row, 1, j, 0, 1, x, lost, b)
+        for s in range(count):
+            high = at_least(high, x[s])
+            store(kept.t + (row + s) * TILE + j, x[s])
+            store(kept.q + (row + s) * TILE + j, lost[s])
+        row += count
+    most[0] = high
+
+
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           Py_ssize_t ahead, Kept *kept) noexcept nogil:
+    # What `are_pairs` was brought.
+    cdef Terms pairs
     cdef vec high, low, total
     if terms.near:
         sum_short(terms, n, j, base, NEAR, False, kept, ahead, &high, &low)
@@ -1337,7 +1366,9 @@ cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
     elif plain:
         sum_short(terms, n, j, base, PLAIN, False, kept, ahead, &high, &low)
     else:
-        sum_short(terms, n, j, base, RAW, False, kept, ahead, &high, &low)
+        pairs = plain_terms(kept.t, TILE)
+        pairs.lost = kept.q
+        sum_short(&pairs, n, j, base, PAIRS, False, kept, 0, &high, &low)
     total = high + low
     kept.total = total
     kept.rest = (high - total) + low
@@ -1346,6 +1377,9 @@ cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
 cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           const States *states) noexcept nogil:
     cdef Kept kept
+    cdef vec most
+    if are_pairs(terms):
+        bring_pairs(terms, n, j, &kept, &most)
     short_of_vector(terms, n, j, plain, base, 0, &kept)
     to_doubles(kept.total, states.high + j)
     to_doubles(kept.rest, states.low + j)
@@ -1462,52 +1496,52 @@ cdef inline void one_or_two_more(const vec *x, int count, real *rest, vec *peak,
     peak[0] = at_least(peak[0], high)
 
 
-cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, real *rest,
-                              real *rest_low, vec *peak, vec *peak_low, vec *second) noexcept nogil:
+cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Py_ssize_t ahead, real *rest, vec *peak,
+                              vec *second) noexcept nogil:
     # The largest of each column, and the n - 1 others, in an order of their own.
-    cdef vec x[TREE]
-    cdef vec lost[TREE]
-    cdef vec w[2 * GROUP_BOUND]
+    cdef const real *a = <const real *> terms.a + j
+    cdef vec x[2]
     cdef Py_ssize_t row = 1
-    cdef vec high, low, less
-    cdef ivec more
     cdef int s, count
     second[0] = splat(<real> -INFINITY)
-    peak_low[0] = splat(0)
-    if plain:
-        peak[0] = load(<const real *> terms.a + j)
-        if ahead > 0:
-            prefetch(<const real *> terms.a + j + ahead)
-        while row < n:
-            count = 2 if row + 2 <= n else 1
-            for s in range(count):
-                x[s] = load(<const real *> terms.a + (row + s) * terms.a_step + j)
-            if count == 2:
-                one_or_two_more(x, 2, rest + (row - 1) * LANES, peak, second)
-            else:
-                one_or_two_more(x, 1, rest + (row - 1) * LANES, peak, second)
-            if ahead > 0:
-                for s in range(count):
-                    prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
-            row += count
-        return
-    row = 0
+    peak[0] = load(a)
+    if ahead > 0:
+        prefetch(a + ahead)
     while row < n:
-        count = <int> min(n - row, TREE)
-        some_exponents(terms, row, 1, j, 0, count, RAW, x, lost, w)
+        count = 2 if row + 2 <= n else 1
         for s in range(count):
-            if row + s == 0:
-                high = x[0]
-                low = lost[0]
-                continue
-            more = x[s] > high    # a NaN ends in the peak or in the rest
-            less = pick(more, high, x[s])
-            store(rest + (row + s - 1) * LANES, less)
-            store(rest_low + (row + s - 1) * LANES, pick(more, low, lost[s]))
-            second[0] = at_least(second[0], less)
-            high = pick(more, x[s], high)
-            low = pick(more, lost[s], low)
+            x[s] = load(a + (row + s) * terms.a_step)
+        if count == 2:
+            one_or_two_more(x, 2, rest + (row - 1) * LANES, peak, second)
+        else:
+            one_or_two_more(x, 1, rest + (row - 1) * LANES, peak, second)
+        if ahead > 0:
+            for s in range(count):
+                prefetch(a + (row + s) * terms.a_step + ahead)
         row += count
+
+
+cdef inline void pair_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Kept *kept, vec *peak, vec *peak_low,
+                               vec *second) noexcept nogil:
+    # The same of pairs; the others to where their terms will be.
+    cdef vec x, lost, less, high, low
+    cdef ivec more
+    cdef Py_ssize_t place = j, row
+    bring_pairs(terms, n, j, kept, &high)
+    high = load(kept.t + j)
+    low = load(kept.q + j)
+    second[0] = splat(<real> -INFINITY)
+    for row in range(1, n):
+        x = load(kept.t + place + TILE)
+        lost = load(kept.q + place + TILE)
+        more = x > high    # a NaN ends in the peak or in the rest
+        less = pick(more, high, x)
+        store(kept.t + place, less)
+        store(kept.q + place, pick(more, low, lost))
+        second[0] = at_least(second[0], less)
+        high = pick(more, x, high)
+        low = pick(more, lost, low)
+        place += TILE
     peak[0] = high
     peak_low[0] = low
 
@@ -1550,14 +1584,17 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     # peak is far, or so alone that its rest could be subnormal, unless it is 0.  `nothing`: may there be lanes without
     # anything?  Their peak is NaN.
     cdef real rest[SHORT_ROW * LANES_BOUND]
-    cdef real rest_low[SHORT_ROW * LANES_BOUND]
     cdef Kept kept
     cdef Terms others = plain_terms(rest, LANES)
     cdef vec second, zero = splat(0)
     cdef Base base
     cdef ivec usual, alone
     cdef bint all_usual
-    one_and_rest(terms, n, j, plain, ahead, rest, rest_low, &whole.peak, &whole.peak_low, &second)
+    if plain:
+        one_and_rest(terms, n, j, ahead, rest, &whole.peak, &second)
+        whole.peak_low = zero
+    else:
+        pair_and_rest(terms, n, j, &kept, &whole.peak, &whole.peak_low, &second)
     usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
         magnitude(whole.peak) < splat(largest_near()))
     base = base_of(pick(usual, second, zero), zero, False, False)
@@ -1571,8 +1608,9 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     if plain:
         sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, high, low)
     else:
-        others.lost = rest_low
-        sum_short(&others, n - 1, 0, &base, PAIRS, False, NULL, 0, high, low)
+        short_of_vector(terms, n - 1, j, False, &base, 0, &kept)
+        high[0] = kept.total
+        low[0] = kept.rest
     usual = usual & (high[0] + low[0] < splat(<real> INFINITY))
     if not all_usual:
         high[0] = pick(alone, zero, high[0])
@@ -2527,7 +2565,9 @@ cdef Answers shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
     cdef Py_ssize_t some = rows_in_turn(out_step, width), ahead = distance(terms.a_step, n, width)
     own.near = is_panel_near(terms, n, width, NULL, most)
     for v in range(vectors):
-        if not own.near:
+        if are_pairs(terms):
+            bring_pairs(terms, n, column_of(v, LANES, width), &kept, most + v)
+        elif not own.near:
             peak_of_vector(terms, n, column_of(v, LANES, width), plain, True, most + v, &beside)
         bases[v] = base_of(most[v], zero, False, True)
         fine = fine & (most[v] - most[v] == zero)
@@ -2538,7 +2578,10 @@ cdef Answers shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
             bases[v] = base_of(unless_nothing(most[v]), zero, False, True)
             fine = fine & (most[v] < splat(<real> INFINITY))
     for v in range(vectors):
-        short_of_vector(&own, n, column_of(v, LANES, width), plain, &bases[v], ahead, &kept)
+        j = column_of(v, LANES, width)
+        if are_pairs(terms) and j < v * LANES:    # terms stand there by now
+            bring_pairs(terms, n, j, &kept, &beside)
+        short_of_vector(&own, n, j, plain, &bases[v], ahead, &kept)
         first[v] = kept.total
         second[v] = kept.rest
         fine = fine & (first[v] < splat(<real> INFINITY))
