@@ -1602,6 +1602,7 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     if not all_usual:
         alone = second == splat(<real> -INFINITY)
         usual = usual | (alone & (magnitude(unless_nothing(whole.peak)) < splat(largest_near())))
+        base = base_of(pick(usual, pick(alone, unless_nothing(whole.peak), second), zero), zero, False, False)
         whole.peak = nan_for_nothing(whole.peak, whole.peak)
         nothing[0] = nothing[0] or not all_set(whole.peak == whole.peak)
     power[0] = base.power
