@@ -1354,10 +1354,16 @@ cdef void bring_pairs(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Kept *kept
     most[0] = high
 
 
+cdef void short_of_pairs(Py_ssize_t n, Py_ssize_t j, const Base *base, Kept *kept, vec *high, vec *low) noexcept nogil:
+    # Of what was brought.
+    cdef Terms pairs = plain_terms(kept.t, TILE)
+    pairs.lost = kept.q
+    sum_short(&pairs, n, j, base, PAIRS, False, kept, 0, high, low)
+
+
 cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, const Base *base,
                           Py_ssize_t ahead, Kept *kept) noexcept nogil:
     # What `are_pairs` was brought.
-    cdef Terms pairs
     cdef vec high, low, total
     if terms.near:
         sum_short(terms, n, j, base, NEAR, False, kept, ahead, &high, &low)
@@ -1366,9 +1372,7 @@ cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
     elif plain:
         sum_short(terms, n, j, base, PLAIN, False, kept, ahead, &high, &low)
     else:
-        pairs = plain_terms(kept.t, TILE)
-        pairs.lost = kept.q
-        sum_short(&pairs, n, j, base, PAIRS, False, kept, 0, &high, &low)
+        short_of_pairs(n, j, base, kept, &high, &low)
     total = high + low
     kept.total = total
     kept.rest = (high - total) + low
@@ -1521,29 +1525,43 @@ cdef inline void one_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Py
         row += count
 
 
+cdef inline void larger_first(vec *x, vec *low, vec *y, vec *y_low) noexcept nogil:
+    # The larger of two pairs first; a NaN is larger than nothing, and nothing is larger than it.
+    cdef ivec more = y[0] > x[0]
+    cdef vec less = pick(more, x[0], y[0]), less_low = pick(more, low[0], y_low[0])
+    x[0] = pick(more, y[0], x[0])
+    low[0] = pick(more, y_low[0], low[0])
+    y[0] = less
+    y_low[0] = less_low
+
+
 cdef inline void pair_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, Kept *kept, vec *peak, vec *peak_low,
                                vec *second) noexcept nogil:
-    # The same of pairs; the others to where their terms will be.
-    cdef vec x, lost, less, high, low
-    cdef ivec more
-    cdef Py_ssize_t place = j, row
-    bring_pairs(terms, n, j, kept, &high)
-    high = load(kept.t + j)
-    low = load(kept.q + j)
+    # The same of pairs, in the same order; the others to where their terms will be.
+    cdef vec x[2]
+    cdef vec low[2]
+    cdef vec unused
+    cdef real *t = kept.t + j
+    cdef real *q = kept.q + j
+    cdef Py_ssize_t row = 1
+    cdef int s, count
+    bring_pairs(terms, n, j, kept, &unused)
+    peak[0] = load(t)
+    peak_low[0] = load(q)
     second[0] = splat(<real> -INFINITY)
-    for row in range(1, n):
-        x = load(kept.t + place + TILE)
-        lost = load(kept.q + place + TILE)
-        more = x > high    # a NaN ends in the peak or in the rest
-        less = pick(more, high, x)
-        store(kept.t + place, less)
-        store(kept.q + place, pick(more, low, lost))
-        second[0] = at_least(second[0], less)
-        high = pick(more, x, high)
-        low = pick(more, lost, low)
-        place += TILE
-    peak[0] = high
-    peak_low[0] = low
+    while row < n:
+        count = 2 if row + 2 <= n else 1
+        for s in range(count):
+            x[s] = load(t + (row + s) * TILE)
+            low[s] = load(q + (row + s) * TILE)
+        if count == 2:
+            larger_first(x, low, x + 1, low + 1)
+        larger_first(peak, peak_low, x, low)
+        for s in range(count):
+            second[0] = at_least(second[0], x[s])
+            store(t + (row + s - 1) * TILE, x[s])
+            store(q + (row + s - 1) * TILE, low[s])
+        row += count
 
 
 cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *whole) noexcept nogil:
@@ -1609,9 +1627,7 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     if plain:
         sum_short(&others, n - 1, 0, &base, PLAIN, False, NULL, 0, high, low)
     else:
-        short_of_vector(terms, n - 1, j, False, &base, 0, &kept)
-        high[0] = kept.total
-        low[0] = kept.rest
+        short_of_pairs(n - 1, j, &base, &kept, high, low)
     usual = usual & (high[0] + low[0] < splat(<real> INFINITY))
     if not all_usual:
         high[0] = pick(alone, zero, high[0])
@@ -1640,7 +1656,7 @@ cdef ivec logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint pl
         columns_apart(terms, n, j, other.peak, other.peak_low, &states)
         settle_logs(&states, j, False, True, True, &base, &other)
     whole.peak = nan_for_nothing(other.peak, other.peak)
-    whole.peak_low = other.peak_low
+    whole.peak_low = pick(usual, whole.peak_low, other.peak_low)
     whole.first = pick(usual, whole.first, other.first)
     whole.second = pick(usual, whole.second, other.second)
     return usual | ((other.peak - other.peak == splat(0)) & (other.first - other.first == splat(0)))
