@@ -166,6 +166,30 @@ def test_shares_of_many_rows_stay_within_their_bound(isa, dtype, function, n, or
     assert error <= BOUNDS[function, dtype.name]
 
 
+@cache
+def far_batch(dtype, n):
+    """Return rows whose peaks lie next to where exponents need a shift, with their exact shares, by function."""
+    limit, apart = (8192, 60) if dtype == np.float32 else (2**20, 600)
+    gaps = [0, 0.5, 4, apart - 1, apart + 1, np.inf]
+    peaks = [sign * (limit + off) for sign in (1, -1) for off in (-apart - 1, -apart / 2, -0.5, 0, 0.5)]
+    a = np.array([[peak, *[peak - gap] * (n - 1)] for peak in [*peaks, 0.3] for gap in gaps], dtype)
+    each = [exact.shares(row)[:2] for row in a]
+    return a, {
+        "softmax": exact.near(np.array([softmax for softmax, _ in each]), dtype),
+        "log_softmax": exact.near(np.array([log_softmax for _, log_softmax in each]), dtype),
+    }
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 65])
+@pytest.mark.parametrize("options", [{}, {"logb": 0.0}, {"where": True}])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_shares_next_to_where_a_shift_begins_stay_within_their_bound(isa, dtype, function, n, options, order):
+    a, true = far_batch(dtype, n)
+    options = {name: np.full(a.shape, value, None if value is True else dtype) for name, value in options.items()}
+    error = exact.ulp_errors(call(function, np.array(a, order=order), axis=1, **options), true[function]).max()
+    assert error <= BOUNDS[function, dtype.name]
+
+
 @pytest.mark.parametrize("n", [2, 3, 64, 65, 5000])
 def test_the_winner_keeps_its_digits_at_any_gap(isa, dtype, n):
     """A sweep of one winner beside equals, from nearby to just above underflow."""

@@ -1604,6 +1604,7 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     cdef real rest[SHORT_ROW * LANES_BOUND]
     cdef Kept kept
     cdef Terms others = plain_terms(rest, LANES)
+    cdef real apart = 60 if REAL_BITS == 32 else 600
     cdef vec second, zero = splat(0)
     cdef Base base
     cdef ivec usual, alone
@@ -1613,13 +1614,12 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
         whole.peak_low = zero
     else:
         pair_and_rest(terms, n, j, &kept, &whole.peak, &whole.peak_low, &second)
-    usual = (whole.peak - second < splat(<real> (60.0 if REAL_BITS == 32 else 600.0))) & (
-        magnitude(whole.peak) < splat(largest_near()))
+    usual = (whole.peak - second < splat(apart)) & (magnitude(whole.peak) < splat(largest_near() - apart))
     base = base_of(pick(usual, second, zero), zero, False, False)
     all_usual = all_set(usual)
     if not all_usual:
         alone = second == splat(<real> -INFINITY)
-        usual = usual | (alone & (magnitude(unless_nothing(whole.peak)) < splat(largest_near())))
+        usual = usual | (alone & (magnitude(unless_nothing(whole.peak)) < splat(largest_near() - apart)))
         base = base_of(pick(usual, pick(alone, unless_nothing(whole.peak), second), zero), zero, False, False)
         whole.peak = nan_for_nothing(whole.peak, whole.peak)
         nothing[0] = nothing[0] or not all_set(whole.peak == whole.peak)
