@@ -491,8 +491,9 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
     cdef vec shifts[TILE]
     cdef vec answers[TILE]
     cdef Terms terms = plain_terms(a, a_step)
-    cdef vec beside, beyond = splat(0)
+    cdef vec beside, beyond = splat(0), nothing = splat(<real> -INFINITY)
     cdef ivec all_fine = beyond == beyond
+    cdef ivec empty[TILE]
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
         peak_of_vector(&terms, n, column_of(v, LANES, width), True, True, peaks + v, &beside)
@@ -501,8 +502,12 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
         first_sums(a, a_step, n, width, False, peaks, peaks, answers)
     else:
         for v in range(vectors):
+            empty[v] = peaks[v] == nothing
+            peaks[v] = pick(empty[v], splat(0), peaks[v])
             shifts[v] = first_shift(peaks[v])
         first_sums(a, a_step, n, width, True, peaks, shifts, answers)
+        for v in range(vectors):
+            answers[v] = pick(empty[v] & (answers[v] == answers[v]), nothing, answers[v])
     for v in range(vectors):
         store(value + column_of(v, LANES, width), answers[v])
         all_fine = all_fine & may_stay(answers[v])
