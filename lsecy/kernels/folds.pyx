@@ -753,11 +753,14 @@ cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States
     cdef Terms row = terms[0]
     cdef Terms last = terms[0]    # field by field, for a copy of what was just written waits until that is in the cache
     cdef Py_ssize_t i = 0, stripe = TREE * WIDTH
+    cdef const real *weights = <const real *> (terms.b if terms.b != NULL else terms.logb)
     cdef int v
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
     while i + stripe <= n:
         ask_later(<const char *> (<const real *> row.a + i))
+        if weights != NULL and terms.b_inner:
+            ask_later(<const char *> (weights + i))
         add_stripe(&row, i, splat(shift), TREE, True, False, high, low, size)
         i += stripe
     if i < n:
