@@ -312,6 +312,8 @@ cdef inline bint reach_of_row(const Terms *terms, Py_ssize_t n, bint zeros, cons
     while i < n:
         for k in range(2):
             j = min(i + k * LANES, last)
+            prefetch_far(<const char *> (<const real *> terms.a + j + AHEAD))
+            prefetch_far(<const char *> (<const real *> terms.b + j + AHEAD))
             extend(&reaches[k], load(<const real *> terms.a + j), load(<const real *> terms.b + j), zeros)
         i += 2 * LANES
     reaches[0].most = at_least(reaches[0].most, reaches[1].most)
@@ -359,6 +361,7 @@ cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nog
     cdef Tail tail
     cdef Py_ssize_t group = GENERAL * LANES, whole = n // LANES * LANES, following = 0, j = 0, end
     cdef bint exact = are_exact(terms)
+    cdef const real *weights = weights_of(terms)
     if exact and n >= LANES:    # all that is asked of them is to be left out
         drop(terms, 1, n, -INFINITY, room.x, 0)
         return
@@ -366,6 +369,9 @@ cdef void prepare(const Terms *terms, Py_ssize_t n, Prepared *room) noexcept nog
         j = n - group
         end = whole if whole < n else j
         while True:
+            ask_later(<const char *> (<const real *> terms.a + j), GENERAL)
+            if weights != NULL:
+                ask_later(<const char *> (weights + j), GENERAL)
             exponent_pairs(terms, 0, 0, j, LANES, GENERAL, x, lost, b)
             keep_exponents(x, lost, GENERAL, exact, room, j)
             if following >= end:
@@ -1083,11 +1089,14 @@ cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
                                 vec *beside) noexcept nogil:
     # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
     cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, vectors = (width + LANES - 1) // LANES
+    cdef const real *weights = NULL if plain else weights_of(terms)
     for v in range(vectors):
         most[v] = splat(<real> -INFINITY)
         beside[v] = splat(0)
     while first < n:
         ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width)
+        if weights != NULL:
+            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width)
         for v in range(vectors):
             raise_peak(terms, first, min(n, first + some), column_of(v, LANES, width), plain, coarse, most + v,
                        beside + v)
@@ -1105,10 +1114,13 @@ cdef inline bint reach_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
     cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t first = 0, v, j, row
     cdef ivec near = splat(0) == splat(0)
+    cdef const real *weights = weights_of(terms)
     for v in range(vectors):
         start_reach(&reaches[v])
     while first < n:
         ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width)
+        if weights != NULL:
+            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width)
         for v in range(vectors):
             j = column_of(v, LANES, width)
             reach = reaches[v]    # in registers

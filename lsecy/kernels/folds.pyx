@@ -89,6 +89,11 @@ cdef inline bint leaves_nan() noexcept nogil:
     return REGISTER_TABLE and not CLOSE_TERMS
 
 
+cdef inline const real *weights_of(const Terms *terms) noexcept nogil:
+    # Those that an element has for itself, of either kind, or NULL.
+    return <const real *> (terms.b if terms.b != NULL else terms.logb) if terms.b_inner else NULL
+
+
 cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
                            int count, vec *x, vec *lost, vec *b) noexcept nogil:
     # Exponents scale * a + logb of `count` vectors of elements, `row_apart` and `j_apart` from each other, what
@@ -695,11 +700,11 @@ cdef inline bint add_stripe(const Terms *row, Py_ssize_t j, vec shift, int count
     return True
 
 
-cdef inline void ask_later(const char *p) noexcept nogil:
+cdef inline void ask_later(const char *p, int lines) noexcept nogil:
     # The stripes that come 2 and 8 KB later, a cache line each: main memory answers after 4 KB's worth of sums, and the
     # first cache waits for 16 lines at most.
     cdef int k
-    for k in range(TREE):
+    for k in range(lines):
         prefetch(p + 2048 + k * 64)
         prefetch_far(p + 8192 + k * 64)
 
@@ -711,7 +716,7 @@ cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t 
     cdef Py_ssize_t stripe = TREE * WIDTH
     while i + stripe <= n:
         row.a = <const real *> terms.a + i    # one register for all addresses
-        ask_later(<const char *> row.a)
+        ask_later(<const char *> row.a, TREE)
         if not add_stripe(&row, 0, shift, TREE, False, close, high, low, NULL):
             break
         i += stripe
@@ -753,14 +758,14 @@ cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States
     cdef Terms row = terms[0]
     cdef Terms last = terms[0]    # field by field, for a copy of what was just written waits until that is in the cache
     cdef Py_ssize_t i = 0, stripe = TREE * WIDTH
-    cdef const real *weights = <const real *> (terms.b if terms.b != NULL else terms.logb)
+    cdef const real *weights = weights_of(terms)
     cdef int v
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
     while i + stripe <= n:
-        ask_later(<const char *> (<const real *> row.a + i))
-        if weights != NULL and terms.b_inner:
-            ask_later(<const char *> (weights + i))
+        ask_later(<const char *> (<const real *> row.a + i), TREE)
+        if weights != NULL:
+            ask_later(<const char *> (weights + i), TREE)
         add_stripe(&row, i, splat(shift), TREE, True, False, high, low, size)
         i += stripe
     if i < n:
@@ -1009,7 +1014,8 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef vec total, sizes = splat(0), beyond
     cdef Terms own = terms[0]    # in registers, as in add_stripes
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
-    cdef Py_ssize_t row, first, j, place, v
+    cdef const real *weights = weights_of(terms) if general else NULL
+    cdef Py_ssize_t row, first, following, j, place, v
     cdef bint close = CLOSE_TERMS and not general
     cdef int count, which, p
     for v in range(vectors):
@@ -1028,8 +1034,10 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             if row >= n:
                 break
             count = in_tree(n, row, WIDTH)
-            ask_ahead(<const real *> terms.a, terms.a_step, n, row + 1 if p < WIDTH - 1 else first + TREE * WIDTH,
-                      WIDTH, TREE, width)
+            following = row + 1 if p < WIDTH - 1 else first + TREE * WIDTH
+            ask_ahead(<const real *> terms.a, terms.a_step, n, following, WIDTH, TREE, width)
+            if weights != NULL:
+                ask_ahead(weights, terms.b_step, n, following, WIDTH, TREE, width)
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
@@ -1686,7 +1694,7 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler
     cdef const char *kept
     cdef real *out
     cdef vec nothing = splat(<real> filler)
-    cdef Py_ssize_t row, j, ahead = distance(terms.a_step, n, width)
+    cdef Py_ssize_t row, j, ahead = AHEAD if n == 1 else distance(terms.a_step, n, width)
     for row in range(n):
         a = <const real *> terms.a + row * terms.a_step
         out = <real *> target + row * step
@@ -1701,6 +1709,7 @@ cdef void drop(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler
             continue
         kept = terms.kept + row * terms.kept_step
         while j + LANES <= width:
+            prefetch_far(<const char *> (a + j + ahead))
             store(out + j, what_is_kept(a, kept, terms.kept_inner, j, nothing))
             j += LANES
         if j < width and width > LANES:
