@@ -1094,9 +1094,9 @@ cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
         most[v] = splat(<real> -INFINITY)
         beside[v] = splat(0)
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width)
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width, False)
         if weights != NULL:
-            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width)
+            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width, False)
         for v in range(vectors):
             raise_peak(terms, first, min(n, first + some), column_of(v, LANES, width), plain, coarse, most + v,
                        beside + v)
@@ -1118,9 +1118,9 @@ cdef inline bint reach_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
     for v in range(vectors):
         start_reach(&reaches[v])
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width)
+        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width, False)
         if weights != NULL:
-            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width)
+            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width, False)
         for v in range(vectors):
             j = column_of(v, LANES, width)
             reach = reaches[v]    # in registers
@@ -2195,7 +2195,7 @@ cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef Py_ssize_t v, k, row = 0, vectors = (width + LANES - 1) // LANES, some = rows_in_turn(out_step, width)
     if width % LANES == 0:
         while row < n:
-            ask_ahead(out, out_step, n, row + some, 1, some, width)
+            ask_ahead(out, out_step, n, row + some, 1, some, width, False)
             for v in range(vectors):
                 write_vector(terms, row, min(n, row + some), v, map, form, far, panel, out, out_step)
             row += some

@@ -971,7 +971,7 @@ cdef inline Py_ssize_t rows_in_turn(Py_ssize_t step, Py_ssize_t width) noexcept 
 
 
 cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart,
-                           Py_ssize_t count, Py_ssize_t width) noexcept nogil:
+                           Py_ssize_t count, Py_ssize_t width, bint far) noexcept nogil:
     # Asks memory for `count` rows of a panel from `first` on, which the hardware does not foresee: they lie in pages
     # of their own.
     cdef Py_ssize_t row = first, j
@@ -979,7 +979,10 @@ cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_
         while row < min(n, first + count * apart):
             j = 0
             while j < width:
-                prefetch(start + row * step + j)
+                if far:
+                    prefetch_far(<const char *> (start + row * step + j))
+                else:
+                    prefetch(start + row * step + j)
                 j += WIDTH
             row += apart
 
@@ -1015,7 +1018,7 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef Terms own = terms[0]    # in registers, as in add_stripes
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef const real *weights = weights_of(terms) if general else NULL
-    cdef Py_ssize_t row, first, following, j, place, v
+    cdef Py_ssize_t row, first, following, later, j, place, v
     cdef bint close = CLOSE_TERMS and not general
     cdef int count, which, p
     for v in range(vectors):
@@ -1035,9 +1038,12 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                 break
             count = in_tree(n, row, WIDTH)
             following = row + 1 if p < WIDTH - 1 else first + TREE * WIDTH
-            ask_ahead(<const real *> terms.a, terms.a_step, n, following, WIDTH, TREE, width)
+            later = row + 4 if p < WIDTH - 4 else first + TREE * WIDTH + p + 4 - WIDTH
+            ask_ahead(<const real *> terms.a, terms.a_step, n, following, WIDTH, TREE, width, False)
             if weights != NULL:
-                ask_ahead(weights, terms.b_step, n, following, WIDTH, TREE, width)
+                ask_ahead(<const real *> terms.a, terms.a_step, n, later, WIDTH, TREE, width, True)
+                ask_ahead(weights, terms.b_step, n, following, WIDTH, TREE, width, False)
+                ask_ahead(weights, terms.b_step, n, later, WIDTH, TREE, width, True)
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
