@@ -1381,6 +1381,8 @@ cdef void short_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
         sum_short(terms, n, j, base, NEAR, False, kept, ahead, &high, &low)
     elif base.far or terms.b != NULL:
         sum_short(terms, n, j, base, RAW, True, kept, ahead, &high, &low)
+    elif plain and n == 4:
+        sum_short(terms, 4, j, base, PLAIN, False, kept, ahead, &high, &low)
     elif plain:
         sum_short(terms, n, j, base, PLAIN, False, kept, ahead, &high, &low)
     else:
