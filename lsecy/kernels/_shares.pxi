@@ -758,9 +758,9 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     cdef const Base *base = &own
     cdef Terms columns = terms[0]
     cdef Py_ssize_t row = 0
-    cdef int s, group, first = 0
+    cdef int s, group, first = 0, several = PAIRED if REGISTER_LOOKUP else 2
     while row < n:
-        group = PAIRED if row + PAIRED <= n else 1
+        group = several if row + several <= n else 1
         if form < RAW:
             some_exponents(&columns, row, 1, j, 0, group, form, x, lost, weights)
         else:
@@ -770,14 +770,16 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
         if ahead > 0:
             for s in range(group):
                 prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
-        if group == PAIRED:
-            some_parts(x + first, lost + first, weights_from(w, first), base, PAIRED, form, far, form == NEAR, kept,
+        if group == several:
+            some_parts(x + first, lost + first, weights_from(w, first), base, several, form, far, form == NEAR, kept,
                        row * TILE + j, TILE, &h, l)
         else:
             some_parts(x + first, lost + first, weights_from(w, first), base, 1, form, far, form == NEAR, kept,
                        row * TILE + j, TILE, &h, l)
         if group == 4:
             rest = rest + ((l[0] + l[1]) + (l[2] + l[3]))
+        elif group == 2:
+            rest = rest + (l[0] + l[1])
         else:
             rest = rest + l[0]
         row += group
