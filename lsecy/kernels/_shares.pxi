@@ -1583,7 +1583,8 @@ cdef inline void pair_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, K
 cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *whole) noexcept nogil:
     # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
     cdef Powers powers = powers_of_two()
-    cdef vec t, q, k, z, y, scale, total, error, nothing = splat(0)
+    cdef vec t, q, k, z, y, scale, total, error, tail, zero = splat(0)
+    cdef ivec ample
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
@@ -1598,18 +1599,27 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
     low = ((y - total) + low) * scale
     vtwo_sum(splat(1), total * scale, &y, &error)
     low = error + low
-    if REAL_BITS == 32 and has_logs_near():
-        logs_near(&y, &low, &nothing, 1, False)
-        whole.first = y + low
-        whole.second = (y - whole.first) + low
-    else:
+    # Of double what logs_near drops is a quarter of an ulp of log(1.25); nearer to 0 it would be more.
+    ample = y >= splat(<real> (1 if REAL_BITS == 32 else 1.25))
+    whole.first = whole.second = zero
+    if has_logs_near() and (REAL_BITS == 32 or not all_set(y < splat(1.25))):
+        high = y
+        tail = low
+        logs_near(&high, &tail, &zero, 1, False)
+        whole.first = high + tail
+        whole.second = (high - whole.first) + tail
+    if not has_logs_near() or (REAL_BITS == 64 and not all_set(ample)):
         for which in range(HALVES):
             two_sum(half(y, which), half(low, which), &sum, &more)
             sum = log_pair(sum, more, dsplat(0))
             firsts[which] = as_float(sum)
             seconds[which] = sum - firsts[which]
-        whole.first = joined(firsts[0], firsts[HALVES - 1])
-        whole.second = joined(seconds[0], seconds[HALVES - 1])
+        if has_logs_near():
+            whole.first = pick(ample, whole.first, joined(firsts[0], firsts[0]))
+            whole.second = pick(ample, whole.second, joined(seconds[0], seconds[0]))
+        else:
+            whole.first = joined(firsts[0], firsts[HALVES - 1])
+            whole.second = joined(seconds[0], seconds[HALVES - 1])
 
 
 cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, vec *power,
