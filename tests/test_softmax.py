@@ -168,7 +168,7 @@ def test_shares_of_many_rows_stay_within_their_bound(isa, dtype, function, n, or
 
 @cache
 def far_batch(dtype, n):
-    """Return rows whose peaks lie next to where exponents need a shift, with their exact shares, by function."""
+    """Return rows whose peaks lie next to where a shift begins, with their exact shares, by function."""
     limit, apart = (8192, 60) if dtype == np.float32 else (2**20, 600)
     gaps = [0, 0.5, 4, apart - 1, apart + 1, np.inf]
     peaks = [sign * (limit + off) for sign in (1, -1) for off in (-apart - 1, -apart / 2, -0.5, 0, 0.5)]
@@ -181,12 +181,13 @@ def far_batch(dtype, n):
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 64, 65])
-@pytest.mark.parametrize("options", [{}, {"logb": 0.0}, {"where": True}])
+@pytest.mark.parametrize("options", [{}, {"logb": np.float32(0)}, {"where": True}])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_shares_next_to_where_a_shift_begins_stay_within_their_bound(isa, dtype, function, n, options, order):
     a, true = far_batch(dtype, n)
-    options = {name: np.full(a.shape, value, None if value is True else dtype) for name, value in options.items()}
-    error = exact.ulp_errors(call(function, np.array(a, order=order), axis=1, **options), true[function]).max()
+    options = {name: np.full(a.shape, value) for name, value in options.items()}
+    got = call(function, np.array(a, order=order), axis=1, dtype=dtype, **options)
+    error = exact.ulp_errors(got, true[function]).max()
     assert error <= BOUNDS[function, dtype.name]
 
 

@@ -176,7 +176,7 @@ cdef struct Kernels:
     # All of that where a row, or the columns, lie in one block.  Refused if there is a NaN or +inf, and, but for
     # short columns, where nothing above -inf is kept.
     Answers (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
-                      Py_ssize_t out_step) noexcept nogil
+                         Py_ssize_t out_step) noexcept nogil
     # The same for `count` rows of at most a block, as in fold_rows.  Ends at a special row, and answers how many come
     # before it.
     Py_ssize_t (*map_rows)(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *out,
