@@ -54,6 +54,9 @@ KERNELS = [  # statement, shape of a
     ("softmax(a, axis=1, where=kept)", (100, 1000)),
     ("softmax(a, axis=0, where=kept)", (1000, 64)),
     ("log_softmax(a, axis=1)", (100, 1000)),
+    ("softmax(a, axis=1, scale=0.7)", (1000, 10)),
+    ("log_softmax(a, axis=1, scale=0.7)", (1000, 10)),
+    ("log_softmax(a, axis=1, where=kept)", (2000, 4)),
 ]
 CALLS = [
     ("logsumexp(a)", (10,)),
