@@ -1055,9 +1055,9 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                 if not close and count == TREE:
                     total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE, TREE, general, False, NULL,
                                         &sizes)
-                elif count == TREE // 2:
-                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE // 2, TREE // 2, general, False,
-                                        NULL, &sizes)
+                elif count == TREE // 2 or (count < TREE // 2 and not general):
+                    total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE // 2,
+                                        TREE // 2 if general else count, general, False, NULL, &sizes)
                 elif count < TREE:
                     total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), 0 if general else TREE, count, general,
                                         False, NULL, &sizes)
