@@ -19,8 +19,7 @@
 # rest is added apart, counted from a power of its own.  Short columns subtract the peak
 # always: then its own term is 1, and only a rest near the end of the grid is lost.
 #
-# Order of the sums as above; short columns, which are never rows of their own, simply in
-# order, eight terms at a time.
+# Order of the sums as above; short columns, which are never rows of their own, simply in order.
 
 # What exponents are counted from, lane by lane.
 cdef struct Base:
