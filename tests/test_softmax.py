@@ -143,6 +143,15 @@ def test_shares_of_long_rows_stay_within_their_bound(isa, dtype, function, case)
     assert error <= BOUNDS[function, dtype.name]
 
 
+def exact_shares(a, dtype):
+    """Return the exact shares of rows, by function."""
+    each = [exact.shares(row)[:2] for row in a]
+    return {
+        "softmax": exact.near(np.array([softmax for softmax, _ in each]), dtype),
+        "log_softmax": exact.near(np.array([log_softmax for _, log_softmax in each]), dtype),
+    }
+
+
 @cache
 def batch(dtype, n):
     """Return 200 rows of n with their exact shares, by function."""
@@ -151,11 +160,7 @@ def batch(dtype, n):
     winners = rng.uniform(-30, 0, (50, n))
     winners[:, rng.integers(n)] = 0
     a = np.concatenate([normal, winners]).astype(dtype)
-    each = [exact.shares(row)[:2] for row in a]
-    return a, {
-        "softmax": exact.near(np.array([softmax for softmax, _ in each]), dtype),
-        "log_softmax": exact.near(np.array([log_softmax for _, log_softmax in each]), dtype),
-    }
+    return a, exact_shares(a, dtype)
 
 
 @pytest.mark.parametrize("n", [*range(1, 10), 15, 16, 17, 33, 64, 65])
@@ -173,11 +178,7 @@ def far_batch(dtype, n):
     gaps = [0, 0.5, 4, apart - 1, apart + 1, np.inf]
     peaks = [sign * (limit + off) for sign in (1, -1) for off in (-apart - 1, -apart / 2, -0.5, 0, 0.5)]
     a = np.array([[peak, *[peak - gap] * (n - 1)] for peak in [*peaks, 0.3] for gap in gaps], dtype)
-    each = [exact.shares(row)[:2] for row in a]
-    return a, {
-        "softmax": exact.near(np.array([softmax for softmax, _ in each]), dtype),
-        "log_softmax": exact.near(np.array([log_softmax for _, log_softmax in each]), dtype),
-    }
+    return a, exact_shares(a, dtype)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 64, 65])

@@ -557,14 +557,14 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
     high[0] = splat(0)
     if form >= RAW:
         some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost, weights)
-    if form == RAW and kept == NULL:    # one loop for all counts: these add nothing
+    if form == RAW:    # one loop for all counts: these add nothing
         for s in range(count, TREE):
             x[s] = splat(<real> -INFINITY)
             lost[s] = splat(0)
             weights[s] = splat(1)
             weights[s + GROUP_BOUND] = splat(0)
         count = TREE
-    if form == NEAR:    # the same; what is kept of these lies behind the others
+    if form == NEAR:    # the same
         for s in range(TREE):
             if s < count:
                 some_exponents(terms, row + s * row_apart, 0, j + s * j_apart, 0, 1, form, x + s, lost + s,
@@ -1090,14 +1090,11 @@ cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
                                 vec *beside) noexcept nogil:
     # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
     cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, vectors = (width + LANES - 1) // LANES
-    cdef const real *weights = NULL if plain else weights_of(terms)
     for v in range(vectors):
         most[v] = splat(<real> -INFINITY)
         beside[v] = splat(0)
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width, False)
-        if weights != NULL:
-            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width, False)
+        ask_for_rows(terms, n, first + some, 1, some, width, False)
         for v in range(vectors):
             raise_peak(terms, first, min(n, first + some), column_of(v, LANES, width), plain, coarse, most + v,
                        beside + v)
@@ -1115,13 +1112,10 @@ cdef inline bint reach_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t wid
     cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), vectors = (width + LANES - 1) // LANES
     cdef Py_ssize_t first = 0, v, j, row
     cdef ivec near = splat(0) == splat(0)
-    cdef const real *weights = weights_of(terms)
     for v in range(vectors):
         start_reach(&reaches[v])
     while first < n:
-        ask_ahead(<const real *> terms.a, terms.a_step, n, first + some, 1, some, width, False)
-        if weights != NULL:
-            ask_ahead(weights, terms.b_step, n, first + some, 1, some, width, False)
+        ask_for_rows(terms, n, first + some, 1, some, width, False)
         for v in range(vectors):
             j = column_of(v, LANES, width)
             reach = reaches[v]    # in registers
@@ -1397,7 +1391,7 @@ cdef void states_of_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint p
                           const States *states) noexcept nogil:
     cdef Kept kept
     cdef vec most
-    if are_pairs(terms):
+    if are_pairs(terms) and not base.far:
         bring_pairs(terms, n, j, &kept, &most)
     short_of_vector(terms, n, j, plain, base, 0, &kept)
     to_doubles(kept.total, states.high + j)

@@ -503,7 +503,7 @@ cdef inline void first_look(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_s
     else:
         for v in range(vectors):
             empty[v] = peaks[v] == nothing
-            peaks[v] = pick(empty[v], splat(0), peaks[v])
+            peaks[v] = unless_nothing(peaks[v])
             shifts[v] = first_shift(peaks[v])
         first_sums(a, a_step, n, width, True, peaks, shifts, answers)
         for v in range(vectors):

@@ -974,7 +974,7 @@ cdef inline Py_ssize_t rows_in_turn(Py_ssize_t step, Py_ssize_t width) noexcept 
 cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart,
                            Py_ssize_t count, Py_ssize_t width, bint far) noexcept nogil:
     # Asks memory for `count` rows of a panel from `first` on, which the hardware does not foresee: they lie in pages
-    # of their own.
+    # of their own.  `far`: as far as the second cache.
     cdef Py_ssize_t row = first, j
     if n * step * <Py_ssize_t> sizeof(real) > 1048576:
         while row < min(n, first + count * apart):
@@ -986,6 +986,20 @@ cdef inline void ask_ahead(const real *start, Py_ssize_t step, Py_ssize_t n, Py_
                     prefetch(start + row * step + j)
                 j += WIDTH
             row += apart
+
+
+cdef inline void ask_for_rows(const Terms *terms, Py_ssize_t n, Py_ssize_t first, Py_ssize_t apart, Py_ssize_t count,
+                              Py_ssize_t width, bint far) noexcept nogil:
+    # The same for elements and the weights beside them.
+    cdef const real *weights = weights_of(terms)
+    ask_ahead(<const real *> terms.a, terms.a_step, n, first, apart, count, width, far)
+    if weights != NULL:
+        ask_ahead(weights, terms.b_step, n, first, apart, count, width, far)
+
+
+cdef inline Py_ssize_t row_of_step(Py_ssize_t first, Py_ssize_t p) noexcept nogil:
+    # The first row of position p of the stripe from row `first` on, or of the next stripe.
+    return first + p if p < WIDTH else first + TREE * WIDTH + p - WIDTH
 
 
 cdef inline Py_ssize_t distance(Py_ssize_t step, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
@@ -1019,7 +1033,7 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef Terms own = terms[0]    # in registers, as in add_stripes
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef const real *weights = weights_of(terms) if general else NULL
-    cdef Py_ssize_t row, first, following, later, j, place, v
+    cdef Py_ssize_t row, first, following, j, place, v
     cdef bint close = CLOSE_TERMS and not general
     cdef int count, which, p
     for v in range(vectors):
@@ -1038,13 +1052,11 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             if row >= n:
                 break
             count = in_tree(n, row, WIDTH)
-            following = row + 1 if p < WIDTH - 1 else first + TREE * WIDTH
-            later = row + 4 if p < WIDTH - 4 else first + TREE * WIDTH + p + 4 - WIDTH
+            following = row_of_step(first, p + 1)
             ask_ahead(<const real *> terms.a, terms.a_step, n, following, WIDTH, TREE, width, False)
-            if weights != NULL:
-                ask_ahead(<const real *> terms.a, terms.a_step, n, later, WIDTH, TREE, width, True)
+            if weights != NULL:    # twice the memory: it answers later than one step takes
                 ask_ahead(weights, terms.b_step, n, following, WIDTH, TREE, width, False)
-                ask_ahead(weights, terms.b_step, n, later, WIDTH, TREE, width, True)
+                ask_for_rows(terms, n, row_of_step(first, p + 4), WIDTH, TREE, width, True)
             for v in range(vectors):
                 j = column_of(v, LANES, width)
                 place = p * TILE + v * LANES
