@@ -19,7 +19,7 @@ from lsecy._threads cimport await_team, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE,
     WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_masked, from_place, is_plain,
-    is_short, plain_terms, states_in, terms_from)
+    is_short, plain_terms, size_of_room, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)
@@ -1640,7 +1640,7 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     for item in range(items):
         job.row = panel_at(job, item, &job.width)
         if job.maps:
-            map_over(problem, &job.row, job.width, job.map, job, job.out)
+            map_over(problem, &job.row, job.width, job.map, job, NULL, job.out)
             continue
         fold_over(problem, &job.row, job.width, FAST, job, &states)
         if problem.held != NULL:
@@ -1729,14 +1729,14 @@ cdef inline void ease(const Problem *problem, void *logs, Problem *eased) noexce
     eased.reduced.b[0] = problem.bits // 8
 
 
-cdef void map_over(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job,
+cdef void map_over(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job, void *room,
                    void *out) noexcept nogil:
-    # A row or a panel; `job` as in look_over.
+    # A row or a panel; `job` as in look_over, `room` as in the kernels' map_block.
     cdef Known known
     cdef States states = states_of(&known.room)
     cdef Look look = look_for(map, &known, out)
     if job == NULL and problem.n <= block_length(problem.bits) and (
-            map_one_block(problem, row, width, map, out)
+            map_one_block(problem, row, width, map, room, out)
             or map_around_undefined_columns(problem, row, width, map, out)):
         return
     know(problem, row, width, map, job, out, &known)
@@ -1793,7 +1793,8 @@ cdef void know(const Problem *problem, const Row *row, Py_ssize_t width, Map map
         settle_sums(problem, width, map, True, known)
 
 
-cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width, Map map, void *out) noexcept nogil:
+cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width, Map map, void *room,
+                        void *out) noexcept nogil:
     # A row or panel that is looked at in one piece.  False, and no answer is written, where it is special.
     cdef Row column
     cdef Py_ssize_t k
@@ -1812,7 +1813,7 @@ cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width
         elif short and (are_masked(&terms) or terms.a_step * (problem.bits // 8) % L1_PERIOD == 0):
             # Else what is computed hides how long the second cache takes to answer.
             bring_together(problem, width, &terms, tile, TILE)
-        written = kernels.map_block(&terms, problem.n, width, map, short, target, out_step(problem))
+        written = kernels.map_block(&terms, problem.n, width, map, short, room, target, out_step(problem))
         if written == WITH_NOTHING and may_drop(problem):
             for k in range(width):
                 if is_nan_at(problem, target, k):
@@ -1821,8 +1822,8 @@ cdef bint map_one_block(const Problem *problem, const Row *row, Py_ssize_t width
         return written != REFUSED
     if out_along(problem):
         terms.bypass = bypasses(problem)
-        return kernels.map_block(&terms, problem.n, 0, map, False, target, 0) != REFUSED
-    if kernels.map_block(&terms, problem.n, 0, map, False, buffers.out, 0) == REFUSED:
+        return kernels.map_block(&terms, problem.n, 0, map, False, NULL, target, 0) != REFUSED
+    if kernels.map_block(&terms, problem.n, 0, map, False, NULL, buffers.out, 0) == REFUSED:
         return False
     scatter(problem, buffers.out, 1, 0, problem.n, target)
     return True
@@ -1974,13 +1975,24 @@ cdef bint exponent_at(const Problem *problem, const Terms *terms, Py_ssize_t k, 
     return True
 
 
+cdef inline void *room_of_panels(const Job *job) noexcept nogil:
+    # Where softmax keeps the terms of a panel; NULL if it does not.
+    cdef const Problem *problem = job.problem
+    cdef Py_ssize_t widest = min(problem.inner, min(TILE, 2 * job.narrow))
+    if job.map != SOFTMAX or is_short(problem.n, problem.bits) or problem.n > block_length(problem.bits):
+        return NULL
+    return malloc(size_of_room(problem.n, widest, problem.bits // 8))
+
+
 cdef void map_panels(const Job *job, Py_ssize_t item) noexcept nogil:
     cdef Py_ssize_t left, width
     cdef Row row = panel_at(job, item, &left)
+    cdef void *room = room_of_panels(job)
     while left > 0:
         width = next_width(left, job.narrow, job.problem.bits)
-        map_over(job.problem, &row, width, job.map, NULL, job.out)
+        map_over(job.problem, &row, width, job.map, NULL, room, job.out)
         to_next_panel(job.problem, width, &row, &left)
+    free(room)
 
 
 cdef void map_some_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
@@ -2025,7 +2037,7 @@ cdef void map_long_rows(const Problem *problem, const Group *group, Map map, voi
             if straight and is_undefined(problem, &row, map, False):    # its kernel has refused it
                 fill_undefined_row(problem, &row, map, out)
             else:
-                map_over(problem, &row, 1, map, NULL, out)
+                map_over(problem, &row, 1, map, NULL, NULL, out)
             k += 1
 
 
@@ -2036,7 +2048,7 @@ cdef void map_group(const Problem *problem, const Group *group, Map map, void *o
     if map_tile(problem, group, map, out) or map_around_undefined(problem, group, map, out):
         return
     if group.count == 1:
-        map_over(problem, &group.first, 1, map, NULL, out)
+        map_over(problem, &group.first, 1, map, NULL, NULL, out)
         return
     one.count = 1
     one.even = True
@@ -2093,7 +2105,7 @@ cdef bint map_tile(const Problem *problem, const Group *group, Map map, void *ou
     cdef Answers written
     cdef Row row
     fill_tile(problem, group, width, &tile)
-    written = kernels.map_block(&tile.terms, problem.n, width, map, True, tile.a, TILE)
+    written = kernels.map_block(&tile.terms, problem.n, width, map, True, NULL, tile.a, TILE)
     if written == REFUSED:
         return False
     put_tile(problem, group, tile.a, out)
@@ -2193,14 +2205,14 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
     cdef Row place
     if n > block_length(bits):
         as_problem(a, n, bits, &problem, &place)
-        map_over(&problem, &place, 1, map, NULL, out)
+        map_over(&problem, &place, 1, map, NULL, NULL, out)
         return True
     if not is_short(n, bits):
-        return kernels.map_block(&terms, n, 0, map, False, out, 0) != REFUSED
+        return kernels.map_block(&terms, n, 0, map, False, NULL, out, 0) != REFUSED
     memcpy(row, a, n * (bits // 8))
     kernels.transpose(row, n, n, 1, SHORT_ROW + TILE, tile)
     terms = plain_terms(tile, TILE)
-    if kernels.map_block(&terms, n, kernels.lanes, map, True, answer, TILE) == REFUSED:
+    if kernels.map_block(&terms, n, kernels.lanes, map, True, NULL, answer, TILE) == REFUSED:
         return False
     kernels.untranspose(answer, n, 1, out, n)
     return True

@@ -194,8 +194,8 @@ cdef bint entropies_of_tile(const Problem *problem, const Group *group, double *
     cdef double lost[TILE]
     cdef const Kernels *kernels = kernels_of(problem.bits)
     cdef Py_ssize_t width = beside(problem, group, &tile), row
-    if (kernels.map_block(&tile.terms, problem.n, width, SOFTMAX, True, shares, TILE) != WRITTEN
-            or kernels.map_block(&tile.terms, problem.n, width, LOG_SOFTMAX, True, logs, TILE) != WRITTEN):
+    if (kernels.map_block(&tile.terms, problem.n, width, SOFTMAX, True, NULL, shares, TILE) != WRITTEN
+            or kernels.map_block(&tile.terms, problem.n, width, LOG_SOFTMAX, True, NULL, logs, TILE) != WRITTEN):
         return False
     for row in range(group.count):
         totals[row] = lost[row] = 0
@@ -676,8 +676,8 @@ cdef bint add_entropies_in_one(const Problem *problem, const Row *row, Pair *tot
     cdef Buffers buffers
     cdef Terms terms
     row_terms(problem, row, 0, problem.n, &buffers, &terms)
-    if (kernels.map_block(&terms, problem.n, 0, SOFTMAX, False, buffers.out, 0) != WRITTEN
-            or kernels.map_block(&terms, problem.n, 0, LOG_SOFTMAX, False, buffers.b, 0) != WRITTEN):
+    if (kernels.map_block(&terms, problem.n, 0, SOFTMAX, False, NULL, buffers.out, 0) != WRITTEN
+            or kernels.map_block(&terms, problem.n, 0, LOG_SOFTMAX, False, NULL, buffers.b, 0) != WRITTEN):
         return False
     if problem.bits == 64:
         add_products(<const double *> buffers.out, <const double *> buffers.b, problem.n, total)
@@ -748,13 +748,13 @@ cdef void write_gradients(const Problem *problem, const Scoring *scoring, Py_ssi
     cdef bint done = False
     find_group(written, first, end - first, &group)
     if helpers != NULL:
-        map_over(written, &group.first, 1, SOFTMAX, helpers.written, scoring.out)
+        map_over(written, &group.first, 1, SOFTMAX, helpers.written, NULL, scoring.out)
     elif group.step_out == 1 and are_columns(written, &group, &columns):
         wide = map_width(&columns)
         while k < group.count:
             index = next_width(group.count - k, wide, columns.bits)
             column = column_at(&columns, &group.first, k)
-            map_over(&columns, &column, index, SOFTMAX, NULL, scoring.out)
+            map_over(&columns, &column, index, SOFTMAX, NULL, NULL, scoring.out)
             k += index
         if scoring.other == NULL and scoring.beta == 0:
             scale_columns_of(scoring, &group, first)

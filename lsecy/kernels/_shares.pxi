@@ -1,6 +1,7 @@
 # softmax and log_softmax: a part of folds.pyx.
 #
-# The whole row is looked at three times, which it bears from cache: peak, sum, write.
+# The whole row is looked at three times, which it bears from cache: peak, sum, write.  Terms of softmax that lie in one
+# block are kept from sum to write.
 #
 # An exponential is 2^(k / TABLE) (1 + q) with k a whole number, and x - k ln2 / TABLE is exact: so a row
 # needs no shift.  It is counted from a power of two next to its peak, which costs a subtraction of whole
@@ -490,12 +491,30 @@ cdef struct Kept:
     vec rest
 
 
+# Where the two parts of terms are kept: in a Kept, or those of a panel of columns in the room that came with it.
+cdef struct Parts:
+    real *t
+    real *q
+
+
+cdef inline Py_ssize_t in_whole_vectors(Py_ssize_t n) noexcept nogil:
+    # From row to row of what is kept of several.
+    return (n + LANES - 1) // LANES * LANES
+
+
+cdef inline Parts parts_of(Kept *kept) noexcept nogil:
+    cdef Parts parts
+    parts.t = kept.t
+    parts.q = kept.q
+    return parts
+
+
 cdef inline const vec *weights_from(const vec *w, int s) noexcept nogil:
     return w + s if w != NULL else NULL
 
 
 cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, int count, Form form, bint far,
-                            bint bounded, Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
+                            bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
                             vec *low) noexcept nogil:
     # Adds the first parts of `count` vectors of terms, without error in whatever order, and gives the second ones.
     cdef vec t[GROUP_BOUND]
@@ -514,12 +533,14 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, i
             x[s] = at_least(x[s], bottom)
     table_powers(x, lost, w if form != NEAR else NULL, count, (form == PLAIN and not far) or form == NEAR, base.steps,
                  True, &powers, t, q, k, z)
-    for s in range(count):
-        if form == NEAR:
+    if form == NEAR:
+        for s in range(count):
             take_near(w[s], t + s, q + s)
-        if kept != NULL:
+    if kept != NULL:
+        for s in range(count):
             store(kept.t + place + s * apart, t[s])
             store(kept.q + place + s * apart, q[s])
+    for s in range(count):
         h = (whole_term(t[s], q[s]) + base.grid) - base.grid
         low[s] = fused(t[s], q[s], t[s] - h)
         high[0] = high[0] + h
@@ -543,7 +564,7 @@ cdef inline vec unless_peak(vec x, const vec *peak) noexcept nogil:
 
 cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                              Py_ssize_t j_apart, const Base *base, const vec *peak, int count, Form form, bint far,
-                             bint bounded, Kept *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
+                             bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
                              vec *low) noexcept nogil:
     # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error; but those that are the
     # peak, unless it is NULL.  Terms are kept at `place`, `apart` from each other.  `bounded`: no exponent lies below
@@ -601,11 +622,12 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                            Py_ssize_t j_apart, const Base *base, const vec *peak, int count, Form form, bint far,
-                           bint bounded, Kept *kept, Py_ssize_t place, dvec *high, dvec *low) noexcept nogil:
+                           bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, dvec *high,
+                           dvec *low) noexcept nogil:
     # Eight terms to the sums of a position.
     cdef vec h, l
     cdef int which
-    eight_parts(terms, row, row_apart, j, j_apart, base, peak, count, form, far, bounded, kept, place, j_apart, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, peak, count, form, far, bounded, kept, place, apart, &h, &l)
     for which in range(HALVES):
         if REAL_BITS == 64:
             high[0] = high[0] + half(h, 0)
@@ -622,6 +644,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef Base own = start[0]    # in registers: what is stored cannot change it
     cdef const Base *base = &own
     cdef Terms row = terms[0]
+    cdef Parts parts = parts_of(kept)
     cdef Py_ssize_t i = 0, j, k, stripe = TREE * WIDTH
     # What comes 4 KB later, or a block, or the rows in which peaks are looked for next.
     cdef const char *later = <const char *> terms.a + max(4096, max(n, terms.ahead) * <Py_ssize_t> sizeof(real))
@@ -660,8 +683,8 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
                 prefetch(later + k * 64)
             later += stripe * sizeof(real)
         for v in range(WIDTH // LANES):
-            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, peak, TREE, form, far, bounded, kept,
-                      i + v * LANES, high + v * HALVES, low + v * HALVES)
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, peak, TREE, form, far, bounded,
+                      NULL if kept == NULL else &parts, i + v * LANES, WIDTH, high + v * HALVES, low + v * HALVES)
         i += stripe
     keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
 
@@ -683,7 +706,7 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
             row = first + p
             if row >= n:
                 break
-            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0,
+            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0, 0,
                       high + p * HALVES, low + p * HALVES)
         first += TREE * WIDTH
     store(powers, base.power)
@@ -697,8 +720,9 @@ cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, cons
 
 
 cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, Form form,
-                             const States *states) noexcept nogil:
-    # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.
+                             const Parts *parts, const States *states) noexcept nogil:
+    # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.  Where there
+    # are `parts`, these are kept, `step_of_room` from row to row.
     cdef double high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef dvec h[HALVES_BOUND]
@@ -709,6 +733,7 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
     cdef Base base
     cdef Terms own = terms[0]
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, place
+    cdef Py_ssize_t step = step_of_room(width, sizeof(real)), apart = WIDTH * step, keep
     cdef int count, which, p
     clear_unreached(high, low, n, vectors)
     while first < n:
@@ -720,15 +745,17 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 if row >= n:
                     break
                 place = p * TILE + v * LANES
+                keep = row * step + j
                 take_sums(high, low, place, first == 0, h, l)
                 count = in_tree(n, row, WIDTH)
                 if form == NEAR:
-                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, NULL, 0, h, l)
+                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, parts, keep, apart, h, l)
                 elif count == TREE:
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
-                              NULL, 0, h, l)
+                              parts, keep, apart, h, l)
                 else:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, NULL, 0, h, l)
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, parts, keep, apart, h,
+                              l)
                 put_sums(high, low, place, h, l)
         first += TREE * WIDTH
     for v in range(vectors):
@@ -756,6 +783,8 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
     cdef Terms columns = terms[0]
+    cdef Parts parts = parts_of(kept)
+    cdef const Parts *where = NULL if kept == NULL else &parts
     cdef Py_ssize_t row = 0
     cdef int s, group, first = 0, several = PAIRED if REGISTER_LOOKUP else 2
     while row < n:
@@ -770,10 +799,10 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
             for s in range(group):
                 prefetch(<const real *> terms.a + (row + s) * terms.a_step + j + ahead)
         if group == several:
-            some_parts(x + first, lost + first, weights_from(w, first), base, several, form, far, form == NEAR, kept,
+            some_parts(x + first, lost + first, weights_from(w, first), base, several, form, far, form == NEAR, where,
                        row * TILE + j, TILE, &h, l)
         else:
-            some_parts(x + first, lost + first, weights_from(w, first), base, 1, form, far, form == NEAR, kept,
+            some_parts(x + first, lost + first, weights_from(w, first), base, 1, form, far, form == NEAR, where,
                        row * TILE + j, TILE, &h, l)
         if group == 4:
             rest = rest + ((l[0] + l[1]) + (l[2] + l[3]))
@@ -1296,6 +1325,12 @@ cdef inline Kept *kept_of(const Terms *terms, Kept *apart) noexcept nogil:
     return <Kept *> terms.a if apart != NULL and (terms.lost != NULL or terms.powers != NULL) else apart
 
 
+cdef void sum_unbounded(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+                        const States *states) noexcept nogil:
+    # A function of its own, for it is large; what keeps terms and what does not share it.
+    sum_one(terms, n, base, NULL, PLAIN, False, False, kept, states)
+
+
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                           const States *states) noexcept nogil:
     # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
@@ -1304,7 +1339,7 @@ cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Ke
     elif is_bounded(base):
         sum_one(terms, n, base, NULL, PLAIN, False, True, kept, states)
     else:
-        sum_one(terms, n, base, NULL, PLAIN, False, False, kept, states)
+        sum_unbounded(terms, n, base, kept, states)
 
 
 cdef inline bint are_several(const Terms *terms) noexcept nogil:
@@ -1320,15 +1355,17 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const S
 
 
 cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
-                       const States *states) noexcept nogil:
+                       const Parts *parts, const States *states) noexcept nogil:
     cdef Py_ssize_t v
     if terms.near:
-        sum_vectors(terms, n, width, bases, NEAR, states)
+        sum_vectors(terms, n, width, bases, NEAR, parts, states)
         return
-    if plain:
-        sum_vectors(terms, n, width, bases, PLAIN, states)
+    if plain and parts == NULL:    # a loop of its own: the question costs up to 30 %
+        sum_vectors(terms, n, width, bases, PLAIN, NULL, states)
+    elif plain:
+        sum_vectors(terms, n, width, bases, PLAIN, parts, states)
     elif terms.b == NULL:
-        sum_vectors(terms, n, width, bases, RAW, states)
+        sum_vectors(terms, n, width, bases, RAW, parts, states)
     for v in range((width + LANES - 1) // LANES):
         if bases[v].far or terms.b != NULL:
             sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, states)
@@ -1444,7 +1481,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         elif short:
             states_of_short(terms, n, j, is_plain(terms), &base, states)
     if not apart and not short:
-        sum_of_panel(terms, n, width, is_plain(terms), bases, states)
+        sum_of_panel(terms, n, width, is_plain(terms), bases, NULL, states)
 
 
 cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, double peak_low,
@@ -1488,7 +1525,7 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         to_doubles(most[v], peaks + j)
         to_doubles(beside[v], lows + j)
         to_doubles(bases[v].power, powers + j)
-    sum_of_panel(&own, n, width, plain, bases, states)
+    sum_of_panel(&own, n, width, plain, bases, NULL, states)
     for j in range(width):
         keep_peak(states, j, peaks[j], lows[j], powers[j])
 
@@ -2380,11 +2417,6 @@ cdef inline Py_ssize_t rows_together(Py_ssize_t n, Map map) noexcept nogil:
     return min(LANES, 8 if map == SOFTMAX else most) if most >= 8 else 1
 
 
-cdef inline Py_ssize_t in_whole_vectors(Py_ssize_t n) noexcept nogil:
-    # From row to row of what is kept of several.
-    return (n + LANES - 1) // LANES * LANES
-
-
 cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     # Of both arrays what lies behind `place`.
     return <Kept *> (kept.t + place)
@@ -2594,11 +2626,11 @@ cdef Answers shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
     cdef bint plain = is_plain(terms)
     cdef Terms own = terms[0]
     cdef vec most[TILE]
-    cdef vec beside, one, rest, least, t, zero = splat(0)
+    cdef vec beside, zero = splat(0)
     cdef ivec fine = zero == zero
     cdef bint usual
-    cdef Py_ssize_t v, j, row, start, vectors = (width + LANES - 1) // LANES
-    cdef Py_ssize_t some = rows_in_turn(out_step, width), ahead = distance(terms.a_step, n, width)
+    cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES, ahead = distance(terms.a_step, n, width)
+    cdef Parts parts
     own.near = is_panel_near(terms, n, width, NULL, most)
     for v in range(vectors):
         if are_pairs(terms):
@@ -2629,35 +2661,49 @@ cdef Answers shares_of_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
         second[v] = whole.second
         if not usual:
             first[v] = nan_for_nothing(most[v], first[v])
-    start = 0
+    parts = parts_of(&kept)
+    write_parts(&parts, TILE, n, width, first, second, ahead, out, out_step)
+    return WRITTEN if usual else WITH_NOTHING
+
+
+cdef inline void write_parts(const Parts *kept, Py_ssize_t step, Py_ssize_t n, Py_ssize_t width, const vec *first,
+                             const vec *second, Py_ssize_t ahead, real *out, Py_ssize_t out_step) noexcept nogil:
+    # The answers of a panel whose `roomy` terms were kept; `first` is times scale_of_products.
+    cdef vec one, rest, least, t
+    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, some = rows_in_turn(out_step, width), start = 0, v, j, row
     while start < n:
+        if ahead == 0:
+            ask_ahead(out, out_step, n, start + some, 1, some, width, False)
         for v in range(vectors):
             j = column_of(v, LANES, width)
             one = first[v]
             rest = second[v]
             least = least_kept(one)
             for row in range(start, min(n, start + some)):
-                t = load(kept.t + row * TILE + j)
-                prefetch_far(<const char *> (out + row * out_step + j + ahead))
+                t = load(kept.t + row * step + j)
+                if ahead > 0:
+                    prefetch_far(<const char *> (out + row * out_step + j + ahead))
                 store(out + row * out_step + j, scale_back() * product(
-                    from_least(least, t, t), load(kept.q + row * TILE + j), one, rest))
+                    from_least(least, t, t), load(kept.q + row * step + j), one, rest))
         start += some
-    return WRITTEN if usual else WITH_NOTHING
 
 
-cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *start,
-                       Py_ssize_t out_step) noexcept nogil:
+cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *room,
+                       void *start, Py_ssize_t out_step) noexcept nogil:
     cdef double memory[5 * TILE]
     cdef double memory_apart[5 * TILE]
     cdef real *out = <real *> start
-    cdef bint plain = is_plain(terms), all_usual
+    cdef bint plain = is_plain(terms), keeps = False, all_usual
     cdef vec most[TILE]
     cdef vec beside[TILE]
     cdef ivec fine
+    cdef vec first[TILE]
+    cdef vec second[TILE]
     cdef vec zero = splat(0)
+    cdef Parts parts
     cdef Panel panel
     cdef Peak peak
-    cdef Prepared room
+    cdef Prepared prepared_room
     cdef Peak known
     cdef Terms own
     cdef Whole *whole
@@ -2665,9 +2711,9 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef Answers written = WRITTEN
     cdef States states = states_in(memory, TILE)
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
-    cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES
+    cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES, step = step_of_room(width, sizeof(real))
     if width == 0:
-        own = prepared(terms, n, NULL, &room, &known)
+        own = prepared(terms, n, NULL, &prepared_room, &known)
         find_peak(&own, n, map, &peak)
         all_usual = row_in_one(&own, n, map, &peak, NULL, NULL, out)
         if terms.bypass:
@@ -2678,9 +2724,16 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     own = terms[0]
     if not short:
         own = peaks_of_terms(terms, n, width, map, most, beside)
+        keeps = map == SOFTMAX and room != NULL and (own.near or own.b == NULL)
         for v in range(vectors):
             panel.bases[v] = base_of(most[v], beside[v], False, False)
-        sum_of_panel(&own, n, width, plain, panel.bases, &states)
+            keeps = keeps and not panel.bases[v].far
+        if keeps:
+            for v in range(vectors):
+                panel.bases[v] = base_of(most[v], beside[v], False, True)
+            parts.t = <real *> room
+            parts.q = parts.t + rows_of_room(n) * step
+        sum_of_panel(&own, n, width, plain, panel.bases, &parts if keeps else NULL, &states)
     panel.ahead = distance(terms.a_step, n, width) if short else 0
     if short:
         written = logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
@@ -2703,5 +2756,11 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         elif settle_logs(&states, j, False, False, False, base, whole):
             columns_apart(terms, n, j, whole.peak, whole.peak_low, &apart)
             settle_logs(&apart, j, False, False, True, base, whole)
+    if keeps:
+        for v in range(vectors):
+            first[v] = counted_from(&panel.bases[v], &panel.wholes[v]) * scale_of_products()
+            second[v] = panel.wholes[v].second
+        write_parts(&parts, step, n, width, first, second, 0, out, out_step)
+        return written
     answer_panel(&own, n, width, map, &panel, out, out_step)
     return written

@@ -53,6 +53,20 @@ cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
     # the L1 cache.
     return n <= (SHORT_ROW if bits == 32 else 48)
 
+# Room for the terms of a panel of columns: whole stripes, to whose end some are written, and an odd number of cache
+# lines from row to row, for what is written one after the other lies a power of two of rows apart.
+
+cdef inline Py_ssize_t rows_of_room(Py_ssize_t n) noexcept nogil:
+    return (n + 127) // 128 * 128
+
+cdef inline Py_ssize_t step_of_room(Py_ssize_t width, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t line = 64 // size
+    return ((width + line - 1) // line | 1) * line
+
+cdef inline Py_ssize_t size_of_room(Py_ssize_t n, Py_ssize_t width, Py_ssize_t size) noexcept nogil:
+    # In bytes, for both parts of each.
+    return 2 * rows_of_room(n) * step_of_room(width, size) * size
+
 cdef inline bint are_crowded(Py_ssize_t step, Py_ssize_t n, Py_ssize_t length) noexcept nogil:
     # Do n pieces of memory of `length` bytes, `step` bytes apart, push each other out of L1?  The larger the power of
     # two that divides the step, the fewer of them have places of their own.
@@ -174,9 +188,10 @@ cdef struct Kernels:
                   const double *first, const double *second, const double *power, void *out,
                   Py_ssize_t out_step) noexcept nogil
     # All of that where a row, or the columns, lie in one block.  Refused if there is a NaN or +inf, and, but for
-    # short columns, where nothing above -inf is kept.
-    Answers (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *out,
-                         Py_ssize_t out_step) noexcept nogil
+    # short columns, where nothing above -inf is kept.  `room`, of `size_of_room`: where softmax may keep the terms of
+    # columns that are not short; or NULL.
+    Answers (*map_block)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *room,
+                         void *out, Py_ssize_t out_step) noexcept nogil
     # The same for `count` rows of at most a block, as in fold_rows.  Ends at a special row, and answers how many come
     # before it.
     Py_ssize_t (*map_rows)(const Terms *terms, Py_ssize_t n, Py_ssize_t count, Map map, void *out,
