@@ -23,6 +23,16 @@ static inline double lsecy_seconds(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+/* What this thread has had of a processor. */
+static inline double lsecy_own_seconds(void) {
+#ifdef CLOCK_THREAD_CPUTIME_ID
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#else
+    return lsecy_seconds();
+#endif
+}
 /* Until threads have counted up to `value`: as OpenMP does for some microseconds, then asleep, so that a thread
  * whose core another process holds can move to this one. */
 static inline void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value) {
@@ -32,6 +42,7 @@ static inline void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value) {
 }
 #else /* OpenMP's own barrier waits */
 static inline double lsecy_seconds(void) { return 0; }
+static inline double lsecy_own_seconds(void) { return 0; }
 static inline void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value) { (void)counter, (void)value; }
 #endif
 

@@ -11,6 +11,7 @@ cdef extern from "_openmp.h" nogil:
     int lsecy_max_threads()
     int lsecy_team()
     double lsecy_seconds()
+    double lsecy_own_seconds()
     void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value)
     int lsecy_watch_fork()
 
@@ -24,12 +25,19 @@ cdef int quota = 0    # the container's share of the processors; 0: none
 # Where another process holds a core, a thread that was to run there comes late by that process's time slice, some
 # milliseconds.  Calls then stay on their own thread for a while: twice as long every time, and a little less after
 # every call whose threads were in time.
-cdef double SHORTEST = 0.004    # seconds
+cdef double SHORTEST = 0.016    # seconds: two time slices, for a worker that waits may spin for one of them
 cdef double LONGEST = 0.5
 cdef double FORGIVING = 0.9
 cdef double LATE = 0.0003     # seconds that no share of the work is longer than another's
 cdef double alone = SHORTEST
 cdef double alone_until = 0
+
+# The calling thread may come late too, where a worker that waits, which spins, or another process has its core: then it
+# has had less of a processor than time has passed.  To ask for that takes a microsecond, so it is asked for a while
+# after a region that took long.
+cdef double LONG = 0.002
+cdef double WATCHING = 0.05
+cdef double watch_until = 0
 
 lsecy_watch_fork()
 
@@ -44,18 +52,25 @@ cdef int plan(Py_ssize_t work, Py_ssize_t pieces) noexcept nogil:
     return threads
 
 
-cdef double seconds() noexcept nogil:
-    return lsecy_seconds()
+cdef Start start() noexcept nogil:
+    cdef Start began
+    began.time = lsecy_seconds()
+    began.own_time = lsecy_own_seconds() if began.time < watch_until else -1
+    return began
 
 
-cdef void await_team(Py_ssize_t *arrived, double began) noexcept nogil:
+cdef void await_team(Py_ssize_t *arrived, Start began) noexcept nogil:
     # Inside a parallel region that began then: until all of its threads have arrived.
-    global alone, alone_until
-    cdef double ready = lsecy_seconds(), end
+    global alone, alone_until, watch_until
+    cdef double ready = lsecy_seconds(), end, lost = 0
+    if began.own_time >= 0:
+        lost = (ready - began.time) - (lsecy_own_seconds() - began.own_time)
     lsecy_wait_for(arrived, lsecy_team())
     end = lsecy_seconds()
+    if end - began.time > LONG:
+        watch_until = end + WATCHING
     # Of items of equal size, a thread that has none left waits for one at most: half of the time, if there were three.
-    if end - ready > max(LATE, 0.6 * (end - began)):
+    if max(end - ready, lost) > max(LATE, 0.6 * (end - began.time)):
         alone_until = end + alone
         alone = min(LONGEST, 2 * alone)
     elif alone > SHORTEST:
