@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
-from lsecy._threads cimport Start, await_team, plan, start
+from lsecy._threads cimport Start, await_team, plan, start_now
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE,
     WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_masked, from_place, is_plain,
@@ -1586,7 +1586,7 @@ cdef void do_job(const Job *job, Py_ssize_t count, Py_ssize_t work) noexcept nog
     for me in range(threads):
         shares[me].next = count * me // threads
         shares[me].end = count * (me + 1) // threads
-    began = start()
+    began = start_now()
     with parallel(num_threads=threads):
         do_share(job, shares, threads, some, threadid())
         lsecy_take(&arrived, 1)

@@ -6,6 +6,6 @@ cdef struct Start:
     double time
     double own_time
 
-cdef Start start() noexcept nogil
+cdef Start start_now() noexcept nogil
 # The wait at the end of that region: for `arrived` to reach the team.
 cdef void await_team(Py_ssize_t *arrived, Start began) noexcept nogil

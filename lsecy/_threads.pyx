@@ -52,7 +52,7 @@ cdef int plan(Py_ssize_t work, Py_ssize_t pieces) noexcept nogil:
     return threads
 
 
-cdef Start start() noexcept nogil:
+cdef Start start_now() noexcept nogil:
     cdef Start began
     began.time = lsecy_seconds()
     began.own_time = lsecy_own_seconds() if began.time < watch_until else -1
