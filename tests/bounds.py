@@ -36,7 +36,8 @@ BOUNDS = {
     ("weighted softmax", "float32"): 1.0,
     ("weighted softmax", "float64"): 2.0,
     # A weight of log_softmax enters as its rounded logarithm: in eps * max(|result|, largest |log b|, 1).
-    ("weighted log_softmax", "float32"): 1.0,
+    # Half of that is lost by the element's weight, half by the largest term's and half by the result.
+    ("weighted log_softmax", "float32"): 1.5,
     ("weighted log_softmax", "float64"): 1.5,
     # What the shares of one row add up to: the distance from 1, in eps.
     ("sum of softmax", "float32"): 4.0,

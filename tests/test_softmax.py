@@ -205,6 +205,17 @@ def test_the_winner_keeps_its_digits_at_any_gap(isa, dtype, n):
     assert error <= BOUNDS["log_softmax", dtype.name], worst_gap
 
 
+@pytest.mark.parametrize("peak", [0.0, 3.7, 300.1])
+@pytest.mark.parametrize("n", [2, 3, 100])
+def test_the_winner_keeps_its_digits_where_the_rest_is_next_to_the_last_bit_of_1(isa, dtype, n, peak):
+    gaps = np.linspace(-0.3, 0.3, 300) - np.log(np.finfo(dtype).eps / 2) + np.log(n - 1)
+    a = np.full((n, gaps.size), peak, dtype)
+    a[1:] -= gaps.astype(dtype)
+    true = [exact.shares(column)[1][0] for column in a.T]
+    got = lsecy.log_softmax(a, axis=0)[0]
+    assert exact.ulp_errors(got, exact.near(np.array(true), dtype)).max() <= BOUNDS["log_softmax", dtype.name]
+
+
 def test_the_winner_of_two_keeps_its_digits():
     assert lsecy.log_softmax([40.0, 0.0])[0] == -4.248354255291589e-18
 

@@ -1613,8 +1613,8 @@ cdef inline void pair_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, K
 cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *whole) noexcept nogil:
     # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
     cdef Powers powers = powers_of_two()
-    cdef vec t, q, k, z, y, scale, total, error, tail, zero = splat(0)
-    cdef ivec ample
+    cdef vec t, q, k, z, y, scale, total, error, tail, rest, rest_low, limit, zero = splat(0)
+    cdef ivec ample, close
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
@@ -1627,8 +1627,13 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
     low = ((y + low) * q + low) - vresidual(y, high, t)
     total = y + low
     low = ((y - total) + low) * scale
-    vtwo_sum(splat(1), total * scale, &y, &error)
+    rest = total * scale
+    rest_low = low
+    vtwo_sum(splat(1), rest, &y, &error)
     low = error + low
+    # Next to 0 the last bit of 1 + rest is too coarse to start from; the series there is right to 2^-26 (double 2^-56).
+    limit = splat(<real> (0.0625 if REAL_BITS == 32 else 0.001953125))
+    close = rest < limit
     # Of double what logs_near drops is a quarter of an ulp of log(1.25); nearer to 0 it would be more.
     ample = y >= splat(<real> (1 if REAL_BITS == 32 else 1.25))
     whole.first = whole.second = zero
@@ -1638,10 +1643,13 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
         logs_near(&high, &tail, &zero, 1, False)
         whole.first = high + tail
         whole.second = (high - whole.first) + tail
-    if not has_logs_near() or (REAL_BITS == 64 and not all_set(ample)):
+    if not has_logs_near() or (REAL_BITS == 64 and not all_set(ample | close)):
         for which in range(HALVES):
             two_sum(half(y, which), half(low, which), &sum, &more)
-            sum = log_pair(sum, more, dsplat(0))
+            if REAL_BITS == 32:
+                sum = log_coarse(sum, dsplat(0))
+            else:
+                sum = log_pair(sum, more, dsplat(0))
             firsts[which] = as_float(sum)
             seconds[which] = sum - firsts[which]
         if has_logs_near():
@@ -1650,6 +1658,15 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
         else:
             whole.first = joined(firsts[0], firsts[HALVES - 1])
             whole.second = joined(seconds[0], seconds[HALVES - 1])
+    if all_set(rest >= limit):
+        return
+    # log(1 + z) = z - z^2 / 2 + ... - z^6 / 6
+    tail = splat(<real> 0.20000000000000001) - rest * splat(<real> 0.16666666666666666)
+    tail = splat(<real> 0.33333333333333331) - rest * (splat(0.25) - rest * tail)
+    tail = rest_low - (rest * rest) * (splat(0.5) - rest * tail)
+    high = rest + tail
+    whole.first = pick(close, high, whole.first)
+    whole.second = pick(close, (rest - high) + tail, whole.second)
 
 
 cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, vec *power,
@@ -1793,7 +1810,7 @@ cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint s
     # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
-    cdef dvec high, low, total, value, old
+    cdef dvec high, low, total, more, value, old
     cdef Py_ssize_t k
     cdef int which
     cdef bint poor = False
@@ -1807,8 +1824,11 @@ cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint s
         low = doubles(states.low + k, alone)
         if apart:
             old = half(whole.first, which) + half(whole.second, which)
-            two_sum(dsplat(1), high, &total, &high)    # a peak that is not alone leaves nothing poor
-            value = dpick(old < dsplat(dominated(short)), log_pair(total, high + low, dsplat(0)), old)
+            two_sum(dsplat(1), high, &total, &more)    # a peak that is not alone leaves nothing poor
+            value = log_pair(total, more + low, dsplat(0))
+            more = high + (low - (high * high) * (dsplat(0.5) - high * dsplat(0.33333333333333331)))
+            value = dpick(high < dsplat(3.814697265625e-06), more, value)    # as in log_of_rest
+            value = dpick(old < dsplat(dominated(short)), value, old)
         else:
             total = high + low
             value = peak_over_power(base, whole, which)
@@ -2013,15 +2033,46 @@ cdef inline void write_quick_logs(const Terms *terms, Py_ssize_t n, const Less *
                                       sign), n - i)
 
 
+cdef inline Py_ssize_t write_first_logs(const Terms *terms, Py_ssize_t n, const Less *less, int sign,
+                                        real *out) noexcept nogil:
+    # The same where nothing is known of the exponents: up to the first two vectors that are too low, or what is less
+    # than that.  How many were written.
+    cdef const real *a = <const real *> terms.a
+    cdef Py_ssize_t i = before_boundary(out, n)
+    cdef bint bypass = may_bypass(terms, out + i)
+    cdef vec x, y
+    if i > 0:
+        x = load(a)
+        if not all_set(x >= less.lowest):
+            return 0
+        store_some(out, quick_log(x, x, less, True, sign), i)
+    while i + 2 * LANES <= n:
+        x = load(a + i)
+        y = load(a + i + LANES)
+        if not all_set(at_most(x, y) >= less.lowest):
+            break
+        put(out + i, quick_log(x, x, less, True, sign), bypass)
+        put(out + i + LANES, quick_log(y, y, less, True, sign), bypass)
+        i += 2 * LANES
+    return i
+
+
 cdef void write_logs(const Terms *terms, Py_ssize_t n, const Base *base, const Whole *whole, real *out) noexcept nogil:
     # Of prepared terms.
     cdef Less less = less_of(whole)
+    cdef Terms rest = terms[0]
     cdef bint exact = terms.lost == NULL
+    cdef Py_ssize_t i = 0
     if less.twice or less.sign == 0 or not all_set(base.least >= less.lowest):
-        if exact:
-            write_row(terms, n, LOG_SOFTMAX, PLAIN, False, base, whole, out)
-        else:
+        if not exact:
             write_row(terms, n, LOG_SOFTMAX, PAIRS, False, base, whole, out)
+            return
+        if not less.twice and less.sign == 1:
+            i = write_first_logs(terms, n, &less, 1, out)
+        elif not less.twice and less.sign == -1:
+            i = write_first_logs(terms, n, &less, -1, out)
+        rest.a = <const real *> terms.a + i
+        write_row(&rest, n - i, LOG_SOFTMAX, PLAIN, False, base, whole, out + i)
     elif exact and less.sign == 1:
         write_quick_logs(terms, n, &less, True, 1, out)
     elif exact:
@@ -2305,7 +2356,7 @@ cdef void write(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, con
         whole.power = splat(<real> power[0])
         base = base_of(whole.peak, whole.peak_low, False, False)
         own = prepared(terms, n, peak, &room, &known)
-        if map == LOG_SOFTMAX:    # for `write_logs`, which saves more than this costs
+        if map == LOG_SOFTMAX and own.lost != NULL:    # for `write_logs`, which saves more than this costs
             find_peak(&own, n, SOFTMAX, &found)
             base.least = splat(found.least)
         answer_row(&own, n, map, &base, &whole, <real *> out)
