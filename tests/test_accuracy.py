@@ -177,6 +177,14 @@ def test_one_far_element_may_stand_anywhere(isa, dtype):
     assert max(errors) <= BOUNDS["logsumexp", dtype.name], a[np.argmax(errors)]
 
 
+@pytest.mark.parametrize("function", [lsecy.logsumexp, lsecy.logmeanexp])
+def test_an_element_alone_is_its_own_answer(isa, dtype, rng, function):
+    a = (rng.standard_normal(2000) * 10.0 ** rng.uniform(-4, 3, 2000)).astype(dtype)
+    np.testing.assert_array_equal(function(a[:, np.newaxis], axis=1), a)
+    np.testing.assert_array_equal(function(a[np.newaxis], axis=0), a)
+    np.testing.assert_array_equal([function(a[k : k + 1]) for k in range(200)], a[:200])
+
+
 def test_pairs_stay_within_the_bound(isa, dtype, rng):
     """Many rows of two: the shortest sum, the finest sieve."""
     a = np.concatenate([rng.normal(5, 3, (300, 2)), rng.uniform(-30, 0, (300, 2)) + [40, 0]]).astype(dtype)

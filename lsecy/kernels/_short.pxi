@@ -158,7 +158,12 @@ cdef inline void short_panel(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_
 
 cdef void careful_columns(const real *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                           double *value) noexcept nogil:
-    if n <= 2:
+    cdef Py_ssize_t v, j
+    if n == 1:    # an element alone is its own answer, to the last digit
+        for v in range((width + DLANES - 1) // DLANES):
+            j = column_of(v, DLANES, width)
+            dstore(value + j, load_double(a + j))
+    elif n <= 2:
         short_panel(a, a_step, n, width, 2, True, value)
     elif n <= 4:
         short_panel(a, a_step, n, width, 4, True, value)
@@ -180,6 +185,8 @@ cdef double careful_row(const real *a, Py_ssize_t n) noexcept nogil:
     cdef double largest
     cdef Py_ssize_t i = 0, k, half_way = DWIDTH // DLANES
     cdef int v
+    if n == 1:
+        return a[0]
     if n % DWIDTH:
         pad(a, n, (n + DWIDTH - 1) // DWIDTH * DWIDTH, <real> -INFINITY, padded)
         a = padded
