@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
-from lsecy._threads cimport Start, await_team, plan, start_now
+from lsecy._threads cimport Start, await_team, enter, plan, seconds
 from lsecy.kernels.table cimport (
     BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE,
     WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_masked, from_place, is_plain,
@@ -1576,7 +1576,8 @@ cdef void do_job(const Job *job, Py_ssize_t count, Py_ssize_t work) noexcept nog
     # would keep a thread that is late busy for long.
     cdef Py_ssize_t some = max(1, min(count // (4 * threads), ITEM_WORK * count // max(1, work)))
     cdef Py_ssize_t item, arrived = 0
-    cdef Start began
+    cdef double began
+    cdef Start first
     cdef int me
     cdef bint near = False
     if threads == 1:    # a parallel region of one thread costs 300 ns
@@ -1586,12 +1587,14 @@ cdef void do_job(const Job *job, Py_ssize_t count, Py_ssize_t work) noexcept nog
     for me in range(threads):
         shares[me].next = count * me // threads
         shares[me].end = count * (me + 1) // threads
-    began = start_now()
+    began = seconds()
     with parallel(num_threads=threads):
+        if threadid() == 0:
+            first = enter(began)
         do_share(job, shares, threads, some, threadid())
         lsecy_take(&arrived, 1)
         if threadid() == 0:
-            await_team(&arrived, began)
+            await_team(&arrived, first)
 
 
 cdef int share_out(const Problem *problem, Py_ssize_t work, bint maps, Map map, void *out, void *sign) noexcept nogil:

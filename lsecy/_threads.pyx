@@ -23,14 +23,42 @@ cdef int limit = 0    # set_num_threads; 0: none
 cdef int quota = 0    # the container's share of the processors; 0: none
 
 # Where another process holds a core, a thread that was to run there comes late by that process's time slice, some
-# milliseconds.  Calls then stay on their own thread for a while: twice as long every time, and a little less after
-# every call whose threads were in time.
-cdef double SHORTEST = 0.016    # seconds: two time slices, for a worker that waits may spin for one of them
+# milliseconds.  When threads have cost more than they gained of late, calls stay on their own thread for a while: twice
+# as long every time, and less long after calls whose threads were in time.
+cdef double SHORTEST = 0.004    # seconds
 cdef double LONGEST = 0.5
-cdef double FORGIVING = 0.9
+cdef double LATE = 0.0003     # seconds that no share of the work is longer than another's
+cdef double MOST_CREDIT = 0.06
+cdef double alone = SHORTEST
+cdef double alone_until = 0
+cdef double credit = MOST_CREDIT    # seconds that threads have gained of late, less those in which they were late
+
+# The calling thread comes late too, where a worker that waits, which spins, or another process has its core: then it has
+# had less of a processor than time has passed.  To ask for that takes a microsecond, so it is asked for a while after a
+# region that took long.
+cdef double LONG = 0.002
+cdef double WATCHING = 0.05
+cdef double watch_until = 0
+
+lsecy_watch_fork()
+
+# Elements per thread below which another thread costs more than it saves: waking a waiting worker
+# takes about a microsecond, and a core folds 8 float32 a nanosecond.
+cdef Py_ssize_t GRAIN = 16384
+
+cdef int limit = 0    # set_num_threads; 0: none
+cdef int quota = 0    # the container's share of the processors; 0: none
+
+# Where another process holds a core, a thread that was to run there comes late by that process's time slice, some
+# milliseconds.  Where that has cost more than threads have gained of late, calls stay on their own thread for a while:
+# twice as long every time, and a little less after every call whose threads were in time.
+cdef double SHORTEST = 0.004    # seconds
+cdef double LONGEST = 0.5
 cdef double LATE = 0.0003     # seconds that no share of the work is longer than another's
 cdef double alone = SHORTEST
 cdef double alone_until = 0
+cdef double MOST_CREDIT = 0.06
+cdef double credit = MOST_CREDIT    # seconds that threads have gained of late, less those in which one was late
 
 # The calling thread may come late too, where a worker that waits, which spins, or another process has its core: then it
 # has had less of a processor than time has passed.  To ask for that takes a microsecond, so it is asked for a while
@@ -52,29 +80,40 @@ cdef int plan(Py_ssize_t work, Py_ssize_t pieces) noexcept nogil:
     return threads
 
 
-cdef Start start_now() noexcept nogil:
-    cdef Start began
-    began.time = lsecy_seconds()
-    began.own_time = lsecy_own_seconds() if began.time < watch_until else -1
-    return began
+cdef double seconds() noexcept nogil:
+    return lsecy_seconds()
 
 
-cdef void await_team(Py_ssize_t *arrived, Start began) noexcept nogil:
-    # Inside a parallel region that began then: until all of its threads have arrived.
-    global alone, alone_until, watch_until
-    cdef double ready = lsecy_seconds(), end, lost = 0
-    if began.own_time >= 0:
-        lost = (ready - began.time) - (lsecy_own_seconds() - began.own_time)
+cdef Start enter(double began) noexcept nogil:
+    cdef Start start
+    start.began = began
+    start.entered = lsecy_seconds()
+    start.own_time = lsecy_own_seconds() if began < watch_until else -1
+    return start
+
+
+cdef void await_team(Py_ssize_t *arrived, Start start) noexcept nogil:
+    # Inside a parallel region: until all of its threads have arrived.
+    global alone, alone_until, credit, watch_until
+    cdef double ready = lsecy_seconds(), end, took, lost = 0
+    if start.own_time >= 0:
+        lost = max(0, (ready - start.entered) - (lsecy_own_seconds() - start.own_time))
     lsecy_wait_for(arrived, lsecy_team())
     end = lsecy_seconds()
-    if end - began.time > LONG:
+    took = end - start.began
+    if took > LONG:
         watch_until = end + WATCHING
+    lost += (start.entered - start.began) + (end - ready)
     # Of items of equal size, a thread that has none left waits for one at most: half of the time, if there were three.
-    if max(end - ready, lost) > max(LATE, 0.6 * (end - began.time)):
+    if lost > max(LATE, 0.6 * took):
+        credit -= lost
+    elif took < LONG or start.own_time >= 0:    # else nobody knows
+        credit = min(MOST_CREDIT, credit + (lsecy_team() - 1) * (took - lost))
+        alone = max(SHORTEST, alone - 4 * took)
+    if credit < 0:
+        credit = 0
         alone_until = end + alone
         alone = min(LONGEST, 2 * alone)
-    elif alone > SHORTEST:
-        alone = max(SHORTEST, FORGIVING * alone)
 
 
 cdef int allowed() noexcept nogil:
