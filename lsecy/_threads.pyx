@@ -15,6 +15,33 @@ cdef extern from "_openmp.h" nogil:
     void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value)
     int lsecy_watch_fork()
 
+# Elements per thread below which another thread costs more than it saves: waking a waiting worker
+# takes about a microsecond, and a core folds 8 float32 a nanosecond.
+cdef Py_ssize_t GRAIN = 16384
+
+cdef int limit = 0    # set_num_threads; 0: none
+cdef int quota = 0    # the container's share of the processors; 0: none
+
+# Where another process holds a core, a thread that was to run there comes late by that process's time slice, some
+# milliseconds.  When threads have cost more than they gained of late, calls stay on their own thread for a while: twice
+# as long every time, and less long after calls whose threads were in time.
+cdef double SHORTEST = 0.004    # seconds
+cdef double LONGEST = 0.5
+cdef double LATE = 0.0003     # seconds that no share of the work is longer than another's
+cdef double MOST_CREDIT = 0.06
+cdef double alone = SHORTEST
+cdef double alone_until = 0
+cdef double credit = MOST_CREDIT    # seconds that threads have gained of late, less those in which they were late
+
+# The calling thread comes late too, where a worker that waits, which spins, or another process has its core: then it
+# has had less of a processor than time has passed.  To ask for that takes a microsecond, so it is asked for a while
+# after a region that took long.
+cdef double LONG = 0.002
+cdef double WATCHING = 0.05
+cdef double watch_until = 0
+
+lsecy_watch_fork()
+
 
 cdef int plan(Py_ssize_t work, Py_ssize_t pieces) noexcept nogil:
     cdef int threads
