@@ -18,21 +18,18 @@ static inline int lsecy_team(void) { return 1; }
 
 #if defined(__GNUC__) && !defined(_WIN32)
 #include <time.h>
-static inline double lsecy_seconds(void) {
+static inline double lsecy_read(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+static inline double lsecy_seconds(void) { return lsecy_read(CLOCK_MONOTONIC); }
 /* What this thread has had of a processor. */
-static inline double lsecy_own_seconds(void) {
 #ifdef CLOCK_THREAD_CPUTIME_ID
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+static inline double lsecy_own_seconds(void) { return lsecy_read(CLOCK_THREAD_CPUTIME_ID); }
 #else
-    return lsecy_seconds();
+static inline double lsecy_own_seconds(void) { return lsecy_seconds(); }
 #endif
-}
 /* Until threads have counted up to `value`: as OpenMP does for some microseconds, then asleep, so that a thread
  * whose core another process holds can move to this one. */
 static inline void lsecy_wait_for(Py_ssize_t *counter, Py_ssize_t value) {

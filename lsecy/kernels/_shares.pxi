@@ -497,11 +497,6 @@ cdef struct Parts:
     real *q
 
 
-cdef inline Py_ssize_t in_whole_vectors(Py_ssize_t n) noexcept nogil:
-    # From row to row of what is kept of several.
-    return (n + LANES - 1) // LANES * LANES
-
-
 cdef inline Parts parts_of(Kept *kept) noexcept nogil:
     cdef Parts parts
     parts.t = kept.t
@@ -2468,6 +2463,11 @@ cdef inline Py_ssize_t rows_together(Py_ssize_t n, Map map) noexcept nogil:
     return min(LANES, 8 if map == SOFTMAX else most) if most >= 8 else 1
 
 
+cdef inline Py_ssize_t in_whole_vectors(Py_ssize_t n) noexcept nogil:
+    # From row to row of what is kept of several.
+    return (n + LANES - 1) // LANES * LANES
+
+
 cdef inline Kept *kept_from(Kept *kept, Py_ssize_t place) noexcept nogil:
     # Of both arrays what lies behind `place`.
     return <Kept *> (kept.t + place)
@@ -2777,11 +2777,10 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         own = peaks_of_terms(terms, n, width, map, most, beside)
         keeps = map == SOFTMAX and room != NULL and (own.near or own.b == NULL)
         for v in range(vectors):
-            panel.bases[v] = base_of(most[v], beside[v], False, False)
-            keeps = keeps and not panel.bases[v].far
+            keeps = keeps and all_set(magnitude(most[v]) < splat(largest_near()))
+        for v in range(vectors):
+            panel.bases[v] = base_of(most[v], beside[v], False, keeps)
         if keeps:
-            for v in range(vectors):
-                panel.bases[v] = base_of(most[v], beside[v], False, True)
             parts.t = <real *> room
             parts.q = parts.t + rows_of_room(n) * step
         sum_of_panel(&own, n, width, plain, panel.bases, &parts if keeps else NULL, &states)
