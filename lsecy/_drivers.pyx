@@ -17,8 +17,8 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport Start, await_team, enter, plan, seconds
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE,
-    WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_masked, from_place, is_plain,
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX,
+    TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_masked, from_place, is_plain,
     is_short, plain_terms, size_of_room, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
@@ -1737,11 +1737,14 @@ cdef void map_over(const Problem *problem, const Row *row, Py_ssize_t width, Map
     # A row or a panel; `job` as in look_over, `room` as in the kernels' map_block.
     cdef Known known
     cdef States states = states_of(&known.room)
-    cdef Look look = look_for(map, &known, out)
+    cdef Look look
     if job == NULL and problem.n <= block_length(problem.bits) and (
             map_one_block(problem, row, width, map, room, out)
             or map_around_undefined_columns(problem, row, width, map, out)):
         return
+    if map == SOFTMAX and problem.n > block_length(problem.bits):
+        map = LONG_SOFTMAX
+    look = look_for(map, &known, out)
     know(problem, row, width, map, job, out, &known)
     find_undefined(problem, row, width, map, &known)
     look.phase = WRITE
@@ -1891,7 +1894,7 @@ cdef bint is_undefined(const Problem *problem, const Row *row, Map map, bint str
                 finite = finite or fabs(x) < INFINITY
         start += length
     if infinite and not undefined:
-        return map == SOFTMAX
+        return map != LOG_SOFTMAX
     return undefined or strange or not finite
 
 
@@ -1919,12 +1922,12 @@ cdef void fill_row(const Problem *problem, const Row *row, Map map, bint vanishe
     cdef Buffers buffers
     cdef Terms terms
     cdef Py_ssize_t length = block_length(problem.bits), start = 0, count, k
-    cdef double x, value
+    cdef double x, value, least = -INFINITY if map == LOG_SOFTMAX else 0
     while start < problem.n:
         count = min(length, problem.n - start)
         row_terms(problem, row, start, count, &buffers, &terms)
         for k in range(count):
-            value = NAN if exponent_at(problem, &terms, k, &x) and not vanishes else 0 if map == SOFTMAX else -INFINITY
+            value = NAN if exponent_at(problem, &terms, k, &x) and not vanishes else least
             if problem.bits == 64:
                 buffers.out[k] = value
             else:

@@ -237,7 +237,7 @@ for _place in range(TILE):
 
 cdef void exponentials(Wide *wide, Py_ssize_t n, Py_ssize_t width, double *target) noexcept nogil:
     # Shares of 1, relative to 1.
-    kernels_64.write(&wide.terms, n, width, SOFTMAX, NOUGHTS, ONES, NOUGHTS, NOUGHTS, target, TILE)
+    kernels_64.write(&wide.terms, n, width, LONG_SOFTMAX, NOUGHTS, ONES, NOUGHTS, NOUGHTS, target, TILE)
 
 
 cdef inline void normalise_all(const double *high, const double *low, Py_ssize_t width,

@@ -607,17 +607,22 @@ cdef inline const double *weight_at(const Scoring *scoring, Py_ssize_t start) no
 
 # Entropies.
 
+cdef inline Map kind_of_shares(const Problem *problem) noexcept nogil:
+    # Of short rows a logarithm takes longer than it saves.
+    return SOFTMAX if is_short(problem.n, problem.bits) else LONG_SOFTMAX
+
+
 cdef bint know_shares(const Problem *problem, const Row *row, Job *job, Known *logs, Known *shares) noexcept nogil:
     # Of softmax and of log_softmax.  False for a row of which the first is undefined.
     cdef States states = states_of(&logs.room)
     cdef Look look = look_for(LOG_SOFTMAX, logs, NULL)
     if is_short(problem.n, problem.bits):    # whose sums are of two kinds
-        know(problem, row, 1, SOFTMAX, job, NULL, shares)
+        know(problem, row, 1, kind_of_shares(problem), job, NULL, shares)
         know(problem, row, 1, LOG_SOFTMAX, job, NULL, logs)
         return not is_strange(logs, 0)
     find_sums(problem, row, 1, &look, job, logs)
     shares[0] = logs[0]
-    settle_sums(problem, 1, SOFTMAX, False, shares)
+    settle_sums(problem, 1, kind_of_shares(problem), False, shares)
     if settle_sums(problem, 1, LOG_SOFTMAX, False, logs):
         look.phase = APART
         look_over(problem, row, 1, &look, job, &states)
@@ -694,7 +699,7 @@ cdef void add_entropies(const Problem *problem, const Row *row, const Known *log
     while start < problem.n:
         count = min(length, problem.n - start)
         row_terms(problem, row, start, count, &buffers, &terms)
-        write_block(problem, &terms, count, SOFTMAX, shares, buffers.out)
+        write_block(problem, &terms, count, kind_of_shares(problem), shares, buffers.out)
         write_block(problem, &terms, count, LOG_SOFTMAX, logs, buffers.b)
         if problem.bits == 64:
             add_products(<const double *> buffers.out, <const double *> buffers.b, count, total)
@@ -716,9 +721,9 @@ cdef void add_divergences(const Problem *problem, const Problem *other, const Ro
         count = min(length, problem.n - start)
         row_terms(problem, row, start, count, &buffers, &terms)
         row_terms(other, other_row, start, count, &others, &more)
-        write_block(problem, &terms, count, SOFTMAX, shares, buffers.out)
+        write_block(problem, &terms, count, kind_of_shares(problem), shares, buffers.out)
         if other_shares != NULL:
-            write_block(other, &more, count, SOFTMAX, other_shares, others.out)
+            write_block(other, &more, count, kind_of_shares(other), other_shares, others.out)
             if problem.bits == 64:
                 add_excesses(<const double *> terms.a, <const double *> more.a, <const double *> buffers.out,
                              <const double *> others.out, level, count, total)

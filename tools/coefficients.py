@@ -200,6 +200,7 @@ def main():
     exp_set("EXP_DOUBLE_2", "double", LN2 / 4, 8)
     exp_set("EXP_COARSE_16", "double", LN2 / 32, 2)
     exp_set("EXP_DOUBLE_16", "double", LN2 / 32, 4)
+    exp_set("EXP_DOUBLE_16_WIDE", "double", LN2 / 16, 5)
     exp_set("EXP_PAIR_16", "double", LN2 / 32, 5)
     exp_set("EXP_COARSE", "double", LN2 / 2, 6)
     exp_set("EXP_DOUBLE", "double", LN2 / 2, 9)

@@ -13,6 +13,10 @@
 # terms add up without error; what that leaves joins the second, which is small: so the sum has some 5
 # bits more than the element type.  A share is rounded once, where its two parts are added.
 #
+# Terms of more than a block are not kept, and their exponentials are computed twice.  With a register table those of
+# the answers are of x - log(sum) (`long_shares`): sixteenths of ln2 in log(sum) go to k, and the rest joins the small
+# part of x, so that no product with 1 / sum is left to make, nor its rounding error to carry.
+#
 # A weight 2^e m adds e to k and multiplies the power by m: what rounding takes from that joins q.  Where neither the
 # terms nor their weights are very large or small, the weight multiplies the term as it is, to the same bits (`Reach`).
 #
@@ -38,7 +42,7 @@ cdef struct Whole:
     vec peak
     vec peak_low
     vec first        # softmax: first (1 + second) 2^-power is 1 / sum; log_softmax: first + second is
-    vec second       # log(sum) - peak
+    vec second       # log(sum) - peak; long: as settle_long has it, first is NaN if the sum is
     vec power
 
 
@@ -527,7 +531,7 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, i
         if not bounded:
             x[s] = at_least(x[s], bottom)
     table_powers(x, lost, w if form != NEAR else NULL, count, (form == PLAIN and not far) or form == NEAR, base.steps,
-                 True, &powers, t, q, k, z)
+                 True, False, &powers, t, q, k, z)
     if form == NEAR:
         for s in range(count):
             take_near(w[s], t + s, q + s)
@@ -1036,7 +1040,7 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
 
 
 cdef void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
-    peak_of_row(terms, n, map == SOFTMAX, &peak.high, &peak.low, &peak.least)
+    peak_of_row(terms, n, map != LOG_SOFTMAX, &peak.high, &peak.low, &peak.least)
 
 
 cdef inline vec raise_plain_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j,
@@ -1171,7 +1175,7 @@ cdef inline Terms peaks_of_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t wi
         for v in range((width + LANES - 1) // LANES):
             beside[v] = splat(0)
     else:
-        peaks_of_panel(terms, n, width, is_plain(terms), map == SOFTMAX, most, beside)
+        peaks_of_panel(terms, n, width, is_plain(terms), map != LOG_SOFTMAX, most, beside)
     return own
 
 
@@ -1193,7 +1197,7 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
         target[0] = found.high
         target_low[0] = found.low
         return
-    peaks_of_panel(terms, n, width, plain, map == SOFTMAX, most, beside)
+    peaks_of_panel(terms, n, width, plain, map != LOG_SOFTMAX, most, beside)
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         store(high, most[v])
@@ -1614,8 +1618,8 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
     cdef int which
-    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, &powers, &t,
-                &q, &k, &z)
+    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, False, &powers,
+                &t, &q, &k, &z)
     scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
     low = low * t
@@ -1796,6 +1800,35 @@ cdef inline void settle_shares(const States *states, Py_ssize_t place, bint alon
     whole_share(high, load(lows), base, whole)
 
 
+cdef inline bint is_long(Map map) noexcept nogil:
+    return REGISTER_TABLE and map == LONG_SOFTMAX
+
+
+cdef void settle_long(const States *states, Py_ssize_t place, const Base *base, Whole *whole) noexcept nogil:
+    # log(sum) = ln2 power - second, with `power` a multiple of 1/16 and |second| <= ln2/32, to 2^-59 (float 2^-30).
+    cdef dvec totals[HALVES_BOUND]
+    cdef dvec seconds[HALVES_BOUND]
+    cdef dvec powers[HALVES_BOUND]
+    cdef dvec high, low, z, inverse, product
+    cdef Py_ssize_t k
+    cdef int which
+    for which in range(HALVES):
+        k = place + which * DLANES
+        high = dload(states.high + k) + dload(states.low + k)
+        low = (dload(states.high + k) - high) + dload(states.low + k)
+        totals[which] = high
+        z = dsplat(DOUBLE_ROUNDING) - log_coarse(high, dsplat(0)) * dsplat(1.4426950408889634)
+        powers[which] = dsplat(DOUBLE_ROUNDING) - z
+        inverse = lookup(SIXTEENTHS, z)
+        product = high * inverse
+        low = (high * lookup(SIXTEENTHS_LOW, z) - residual(product, high, inverse)) + low * inverse
+        z = dsplat(0) - powers[which]
+        seconds[which] = dsplat(0) - log_pair(dscale(product, z), dscale(low, z), dsplat(0))
+    whole.first = joined(totals[0], totals[HALVES - 1])
+    whole.second = joined(seconds[0], seconds[HALVES - 1])
+    whole.power = base.power + joined(powers[0], powers[HALVES - 1])
+
+
 cdef inline dvec doubles(const double *p, bint alone) noexcept nogil:
     return dsplat(p[0]) if alone else dload(p)
 
@@ -1869,7 +1902,9 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bi
             whole.first = from_doubles(states.high + i)
             whole.second = from_doubles(states.low + i)
             whole.power = splat(0)
-        elif map == SOFTMAX:
+        elif is_long(map):
+            settle_long(states, i, &base, &whole)
+        elif map != LOG_SOFTMAX:
             settle_shares(states, i, False, &base, &whole)
         elif settle_logs(states, i, False, short, apart, &base, &whole):
             poor = True
@@ -1888,24 +1923,28 @@ cdef inline vec product(vec t, vec q, vec first, vec second) noexcept nogil:
     return y + (y * (q + second) - vresidual(y, t, first))
 
 
-cdef inline vec one_share(vec x, vec lost, const vec *w, const Base *base, const Whole *whole, bint exact,
-                          bint far) noexcept nogil:
+cdef inline vec one_share(vec x, vec lost, const vec *w, const Base *base, const Whole *whole, bint exact, bint far,
+                          bint long) noexcept nogil:
+    # `base` as base_to_write has it.
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
     cdef vec bottom = bottom_of(base, w)
     cdef vec d = difference(x, base, bottom, exact, far, &lost)
-    table_power(at_least(d, bottom), lost, w, exact and not far, splat(WHOLE_STEPS), False, &powers, &t, &q, &k,
-                &z)
-    return rounded_from(bottom, d, product(t, q, whole.first, whole.second), k, whole.power)
+    if long:
+        lost = whole.second if exact and not far else lost + whole.second
+    table_power(at_least(d, bottom), lost, w, exact and not far and not long, base.steps, False, long, &powers, &t, &q,
+                &k, &z)
+    return rounded_from(bottom, d, fused(t, q, t) if long else product(t, q, whole.first, whole.second), k,
+                        whole.power)
 
 
 cdef inline vec near_share(vec x, vec b, const Base *base, const Whole *whole, vec first) noexcept nogil:
-    # one_share of an element whose weight is near; `first` as counted_from has it.
+    # one_share of an element whose weight is near; base and `first` as ready_to_write has them.
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
-    table_power(x, splat(0), NULL, True, base.steps, True, &powers, &t, &q, &k, &z)
+    table_power(x, whole.second, NULL, not REGISTER_TABLE, base.steps, True, REGISTER_TABLE, &powers, &t, &q, &k, &z)
     take_near(b, &t, &q)
-    return product(t, q, first, whole.second)
+    return fused(t, q, t) * first if REGISTER_TABLE else product(t, q, first, whole.second)
 
 
 cdef inline vec smallest() noexcept nogil:
@@ -1919,8 +1958,8 @@ cdef inline vec counted_from(const Base *base, const Whole *whole) noexcept nogi
 
 
 cdef vec share_again(vec x, vec lost, const Base *base, const Whole *whole) noexcept nogil:
-    cdef Base lower = base_to_write(base, whole)
-    return one_share(x, lost, NULL, &lower, whole, False, False)
+    cdef Base lower = base_to_write(base, whole, False)
+    return one_share(x, lost, NULL, &lower, whole, False, False, False)
 
 
 cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact, const Base *base, const Whole *whole,
@@ -1941,12 +1980,12 @@ cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact,
     for s in range(count):
         y[s] = at_least(x[s], base.bottom + splat(<real> (16.0 if REAL_BITS == 32 else 41.0)))
         rest[s] = splat(0) if exact else pick(x[s] >= base.bottom, lost[s], splat(0))
-    table_powers(y, rest, NULL, count, exact, base.steps, True, &powers, t, q, k, z)
+    table_powers(y, rest, NULL, count, exact, base.steps, True, False, &powers, t, q, k, z)
     for s in range(count):
         y[s] = product(t[s], q[s], first, whole.second)
         fine = fine & (y[s] >= smallest())
     if not all_set(fine):
-        lowest = base_to_write(base, whole).bottom
+        lowest = base_to_write(base, whole, False).bottom
         for s in range(count):
             if all_set((y[s] >= smallest()) | (x[s] < lowest)):    # the others are 0: what was left out, say
                 y[s] = from_least(lowest, x[s], y[s])
@@ -1954,6 +1993,44 @@ cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact,
                 y[s] = share_again(x[s], splat(0) if exact else lost[s], base, whole)
     for s in range(count):
         x[s] = y[s]
+
+
+cdef vec long_share(vec x, vec lost, vec bottom, vec steps, vec second, vec power) noexcept nogil:
+    # A function of its own, for it is rare: by values, for what has an address is not held in registers.
+    cdef Base base
+    cdef Whole whole
+    base.bottom = bottom
+    base.steps = steps
+    base.far = False
+    whole.second = second
+    whole.power = power
+    return one_share(x, lost, NULL, &base, &whole, False, False, True)
+
+
+cdef inline void long_shares(vec *x, const vec *lost, int count, bint exact, const Base *base,
+                             const Whole *whole) noexcept nogil:
+    # one_share of `count` vectors, in their place, as exponentials that come with their powers where all of these are
+    # normal numbers: those of x - log(sum), of which what no power holds goes to what was lost.
+    cdef Powers powers = powers_of_two()
+    cdef vec rest[GROUP_BOUND]
+    cdef vec t[GROUP_BOUND]
+    cdef vec q[GROUP_BOUND]
+    cdef vec k[GROUP_BOUND]
+    cdef vec z[GROUP_BOUND]
+    cdef vec least = base.bottom + splat(<real> (23.5 if REAL_BITS == 32 else 53.0))    # e^-86.5 of the sum, e^-707
+    cdef ivec fine = splat(0) == splat(0)
+    cdef int s
+    for s in range(count):
+        fine = fine & (x[s] >= least)
+    if not all_set(fine):
+        for s in range(count):
+            x[s] = long_share(x[s], splat(0) if exact else lost[s], base.bottom, base.steps, whole.second, whole.power)
+        return
+    for s in range(count):
+        rest[s] = whole.second if exact else lost[s] + whole.second
+    table_powers(x, rest, NULL, count, False, base.steps, True, True, &powers, t, q, k, z)
+    for s in range(count):
+        x[s] = fused(t[s], q[s], t[s])
 
 
 # What is subtracted for log_softmax: peak + log(sum / exp(peak)) at once, or one after the other where that
@@ -2060,14 +2137,14 @@ cdef void write_logs(const Terms *terms, Py_ssize_t n, const Base *base, const W
     cdef Py_ssize_t i = 0
     if less.twice or less.sign == 0 or not all_set(base.least >= less.lowest):
         if not exact:
-            write_row(terms, n, LOG_SOFTMAX, PAIRS, False, base, whole, out)
+            write_row(terms, n, LOG_SOFTMAX, PAIRS, False, False, base, whole, out)
             return
         if not less.twice and less.sign == 1:
             i = write_first_logs(terms, n, &less, 1, out)
         elif not less.twice and less.sign == -1:
             i = write_first_logs(terms, n, &less, -1, out)
         rest.a = <const real *> terms.a + i
-        write_row(&rest, n - i, LOG_SOFTMAX, PLAIN, False, base, whole, out + i)
+        write_row(&rest, n - i, LOG_SOFTMAX, PLAIN, False, False, base, whole, out + i)
     elif exact and less.sign == 1:
         write_quick_logs(terms, n, &less, True, 1, out)
     elif exact:
@@ -2078,16 +2155,30 @@ cdef void write_logs(const Terms *terms, Py_ssize_t n, const Base *base, const W
         write_quick_logs(terms, n, &less, False, -1, out)
 
 
-cdef inline Base base_to_write(const Base *base, const Whole *whole) noexcept nogil:
+cdef inline Base base_to_write(const Base *base, const Whole *whole, bint long) noexcept nogil:
     # Lower, for a share may be a subnormal number.
     cdef Base lower = base[0]
+    lower.steps = splat(WHOLE_STEPS) - whole.power if long else splat(WHOLE_STEPS)
     lower.bottom = whole.power * splat(<real> 0.6931471805599453) - splat(<real> (110.0 if REAL_BITS == 32 else 760.0))
     return lower
 
 
-cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form, bint far, const Base *base,
-                           const Whole *whole, real *out) noexcept nogil:
-    cdef Base lower = base_to_write(base, whole)
+cdef inline vec ready_to_write(Base *base, const Whole *whole, bint near, bint general, bint long) noexcept nogil:
+    # What terms that come with their powers are multiplied with; `base` becomes what they are counted from.
+    cdef vec whole_power
+    if not REGISTER_TABLE and not general:
+        return counted_from(base, whole)
+    if REGISTER_TABLE and near:    # near the peak, where exponents without their weights are normal numbers
+        whole_power = nearest_whole(whole.power - base.power - splat(<real> (0.5 - 0.5 / TABLE)))
+        base.steps = splat(WHOLE_STEPS) - (whole.power - whole_power)
+        return power_of_whole(splat(0) - whole_power)
+    base[0] = base_to_write(base, whole, long)
+    return whole.first
+
+
+cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form, bint far, bint long,
+                           const Base *base, const Whole *whole, real *out) noexcept nogil:
+    cdef Base lower = base_to_write(base, whole, long)
     cdef Less less = less_of(whole)
     cdef Tail tail
     cdef vec weights[2 * GROUP_BOUND]
@@ -2106,7 +2197,7 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
         else:
             x = exponent(terms, 0, j, form, &lost, weights)
         if map == SOFTMAX:
-            y = one_share(x, lost, w, &lower, whole, form == PLAIN, far)
+            y = one_share(x, lost, w, &lower, whole, form == PLAIN, far, long)
         else:    # until the first -inf, say: a question whose answer cannot be guessed costs more
             quick = quick and all_set(x >= less.lowest)
             y = quick_log(x, lost, &less, form == PLAIN, less.sign) if quick else one_log(x, lost, &less, form == PLAIN)
@@ -2121,48 +2212,18 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
             i += LANES
 
 
-# What a row of softmax can know of all its answers: the products of the powers with `first`.
-cdef struct Products:
-    Powers powers
-    real rounded[TABLE_BOUND]
-    real rest[TABLE_BOUND]
-
-
-cdef inline void make_products(const Whole *whole, Products *products) noexcept nogil:
-    cdef Powers powers = powers_of_two()
-    cdef vec t, y
-    cdef Py_ssize_t j = 0
-    while j < TABLE:
-        t = load(powers.rounded + j)
-        y = t * whole.first
-        store(products.rounded + j, y)
-        store(products.rest + j, vresidual(y, t, whole.first))
-        j += LANES
-    products.powers.rounded = products.rounded
-    products.powers.lost = powers.lost
-    products.powers.bare = NULL
-
-
-cdef inline void near_answers(vec *x, const vec *beside, int count, Form form, const Base *base, const Base *lower,
-                              const Whole *whole, vec first, const Products *products) noexcept nogil:
-    # one_share of `count` vectors, in their place, without the multiplications that all elements share; `beside` them
-    # their weights, or what they lost.
-    cdef vec y, q, k, z, rest
-    cdef bint exact = form == PLAIN
+cdef inline void near_answers(vec *x, const vec *beside, int count, Form form, const Base *base, const Whole *whole,
+                              vec first) noexcept nogil:
+    # Of `count` vectors of exponents that are not far, in their place; `beside` them their weights, or what they lost.
+    # Base and `first` as ready_to_write has them.
     cdef int s
     if form == NEAR:
         for s in range(count):
             x[s] = near_share(x[s], beside[s], base, whole, first)
-        return
-    if not REGISTER_TABLE:
-        ordinary_shares(x, beside, count, exact, base, whole, first)
-        return
-    for s in range(count):
-        rest = splat(0) if exact else pick(x[s] >= lower.bottom, beside[s], splat(0))
-        table_power(at_least(x[s], lower.bottom), rest, NULL, exact, splat(WHOLE_STEPS), False, &products.powers, &y,
-                    &q, &k, &z)
-        x[s] = rounded_from(lower.bottom, x[s], y + (y * (q + whole.second) - vlookup(products.rest, z)), k,
-                            whole.power)
+    elif REGISTER_TABLE:
+        long_shares(x, beside, count, form == PLAIN, base, whole)
+    else:
+        ordinary_shares(x, beside, count, form == PLAIN, base, whole, first)
 
 
 cdef inline void write_near_row(const Terms *terms, Py_ssize_t n, Form form, const Base *base, const Whole *whole,
@@ -2170,35 +2231,37 @@ cdef inline void write_near_row(const Terms *terms, Py_ssize_t n, Form form, con
     # Shares of prepared terms that are not far.
     cdef const real *a = <const real *> terms.a
     cdef const real *others = <const real *> (a if form == PLAIN else terms.b if form == NEAR else terms.lost)
-    cdef Base own = base[0], lower = base_to_write(base, whole)
-    cdef vec first = counted_from(base, whole)
-    cdef Products products
+    cdef Base own = base[0]
+    cdef vec first = ready_to_write(&own, whole, form == NEAR, False, True)
     cdef vec x[GROUP_BOUND]
     cdef vec beside[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + i)
     cdef int s
-    if REGISTER_TABLE and form != NEAR:
-        make_products(whole, &products)
     if i > 0:
         x[0] = load(a)
         beside[0] = load(others)
-        near_answers(x, beside, 1, form, &own, &lower, whole, first, &products)
+        near_answers(x, beside, 1, form, &own, whole, first)
         store_some(out, x[0], i)
     while i + PAIRED * LANES <= n:
         for s in range(PAIRED):
             x[s] = load(a + i + s * LANES)
             beside[s] = load(others + i + s * LANES)
-        near_answers(x, beside, PAIRED, form, &own, &lower, whole, first, &products)
+        near_answers(x, beside, PAIRED, form, &own, whole, first)
         for s in range(PAIRED):
             put(out + i + s * LANES, x[s], bypass)
         i += PAIRED * LANES
     while i < n:
         x[0] = load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[0])
         beside[0] = load(others + i) if i + LANES <= n else load_some(others + i, n - i, 0)
-        near_answers(x, beside, 1, form, &own, &lower, whole, first, &products)
+        near_answers(x, beside, 1, form, &own, whole, first)
         store_some(out + i, x[0], n - i)
         i += LANES
+
+
+cdef inline bint is_general(const Terms *terms, const Base *base, Map map) noexcept nogil:
+    # With a register table the terms of what lies in a block are kept, or it is rare.
+    return (REGISTER_TABLE and map == SOFTMAX) or (not terms.near and (base.far or terms.b != NULL))
 
 
 cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base, const Whole *whole,
@@ -2206,10 +2269,10 @@ cdef void answer_row(const Terms *terms, Py_ssize_t n, Map map, const Base *base
     # Of prepared terms.
     if map == LOG_SOFTMAX:
         write_logs(terms, n, base, whole, out)
+    elif is_general(terms, base, map):
+        write_row(terms, n, SOFTMAX, RAW, True, is_long(map), base, whole, out)
     elif terms.near:
         write_near_row(terms, n, NEAR, base, whole, out)
-    elif base.far or terms.b != NULL:
-        write_row(terms, n, SOFTMAX, RAW, True, base, whole, out)
     elif terms.lost == NULL:
         write_near_row(terms, n, PLAIN, base, whole, out)
     else:
@@ -2223,37 +2286,27 @@ cdef struct Panel:
     Less less[TILE]
     vec scaled[TILE]    # `first` of the terms that come with their powers
     Py_ssize_t ahead    # as in `distance`, where nothing else asks for the result's memory; else 0
+    bint long           # are these the answers of LONG_SOFTMAX?
 
 
 cdef inline void answers(vec *x, vec *lost, const vec *w, int count, const Base *base, const Whole *whole, vec first,
-                         const Less *less, Map map, Form form, bint far) noexcept nogil:
+                         const Less *less, Map map, Form form, bint far, bint long) noexcept nogil:
     # Of `count` vectors of exponents, in their place.
     cdef int s
-    if map == SOFTMAX and form != NEAR and not far and not REGISTER_TABLE:
-        ordinary_shares(x, lost, count, form == PLAIN, base, whole, first)
+    if map == SOFTMAX and not far:
+        near_answers(x, w if form == NEAR else lost, count, form, base, whole, first)
         return
     for s in range(count):
         if map == LOG_SOFTMAX:
             x[s] = one_log(x[s], lost[s], less, form == PLAIN)
-        elif form == NEAR:
-            x[s] = near_share(x[s], w[s], base, whole, first)
         else:
-            x[s] = one_share(x[s], lost[s], weights_from(w, s), base, whole, form == PLAIN, far)
+            x[s] = one_share(x[s], lost[s], weights_from(w, s), base, whole, form == PLAIN, far, long)
 
 
-cdef inline vec answer_at(const Terms *terms, Py_ssize_t row, Py_ssize_t j, const Base *base, const Whole *whole,
-                          vec first, const Less *less, Map map, Form form, bint far) noexcept nogil:
-    cdef vec weights[2 * GROUP_BOUND]
-    cdef vec lost
-    cdef vec *w = weights if have_weights(form, far) else NULL
-    cdef vec x = exponent(terms, row, j, form, &lost, weights)
-    answers(&x, &lost, w, 1, base, whole, first, less, map, form, far)
-    return x
-
-
-cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t v, Map map, Form form,
-                              bint far, const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
-    # A vector of columns, its parameters in registers.
+cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t v, Py_ssize_t j,
+                              Map map, Form form, bint far, const Panel *panel, real *out,
+                              Py_ssize_t out_step) noexcept nogil:
+    # A vector of columns from `j` on, its parameters in registers.
     cdef Base base = panel.bases[v]
     cdef Whole whole = panel.wholes[v]
     cdef vec first = panel.scaled[v]
@@ -2263,68 +2316,75 @@ cdef inline void write_vector(const Terms *terms, Py_ssize_t begin, Py_ssize_t e
     cdef vec lost[GROUP_BOUND]
     cdef vec weights[2 * GROUP_BOUND]
     cdef vec *w = weights if have_weights(form, far) else NULL
-    cdef Py_ssize_t row = begin, j = v * LANES
+    cdef Py_ssize_t row = begin
     cdef int s, group = 4 if form != PLAIN else PAIRED
     while group > 1 and row + group <= end:
         some_exponents(&own, row, 1, j, 0, group, HERE if form == RAW and not far else form, x, lost,
                        weights)
-        answers(x, lost, w, group, &base, &whole, first, &less, map, form, far)
+        answers(x, lost, w, group, &base, &whole, first, &less, map, form, far, panel.long)
         for s in range(group):
             if panel.ahead > 0:
-                prefetch_far(<const char *> (out + (row + s) * out_step + j + panel.ahead))
-            store(out + (row + s) * out_step + j, x[s])
+                prefetch_far(<const char *> (out + s * out_step + panel.ahead))
+            store(out + s * out_step, x[s])
+        out += group * out_step
         row += group
     while row < end:
-        store(out + row * out_step + j, answer_at(&own, row, j, &base, &whole, first, &less, map, form, far))
+        x[0] = exponent(&own, row, j, form, lost, weights)
+        answers(x, lost, w, 1, &base, &whole, first, &less, map, form, far, panel.long)
+        store(out, x[0])
+        out += out_step
         row += 1
 
 
 cdef inline void write_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Form form, bint far,
                              const Panel *panel, real *out, Py_ssize_t out_step) noexcept nogil:
-    cdef vec y, last
-    cdef Py_ssize_t v, k, row = 0, vectors = (width + LANES - 1) // LANES, some = rows_in_turn(out_step, width)
-    if width % LANES == 0:
-        while row < n:
-            ask_ahead(out, out_step, n, row + some, 1, some, width, False)
-            for v in range(vectors):
-                write_vector(terms, row, min(n, row + some), v, map, form, far, panel, out, out_step)
-            row += some
-        return
-    for row in range(n):
-        # The last vector steps back over columns that others write too: out may be the input itself.
+    # The last vector of a width that is not whole steps back over columns that others write too.  It comes first, and
+    # its answers wait for those of the others: out may be the input itself.
+    cdef real waiting[PAGES * LANES_BOUND]
+    cdef real *target
+    cdef bint odd = width % LANES != 0
+    cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, some = rows_in_turn(out_step, width)
+    cdef Py_ssize_t row = 0, end, k, v, j, step
+    while row < n:
+        end = min(n, row + some)
+        ask_ahead(out, out_step, n, end, 1, some, width, False)
         for k in range(vectors):
-            v = k - 1 if k > 0 else vectors - 1
-            y = answer_at(terms, row, column_of(v, LANES, width), &panel.bases[v], &panel.wholes[v], panel.scaled[v],
-                          &panel.less[v], map, form, far)
-            if k > 0:
-                store(out + row * out_step + v * LANES, y)
-            else:
-                last = y
-        store(out + row * out_step + width - LANES, last)
+            v = k if not odd else k - 1 if k > 0 else vectors - 1
+            j = column_of(v, LANES, width)
+            target = out + row * out_step + j
+            step = out_step
+            if odd and k == 0:
+                target = waiting
+                step = LANES
+            write_vector(terms, row, end, v, j, map, form, far, panel, target, step)
+        if odd:
+            for k in range(end - row):
+                store(out + (row + k) * out_step + width - LANES, load(waiting + k * LANES))
+        row = end
 
 
 cdef void answer_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, Panel *panel, real *out,
                        Py_ssize_t out_step) noexcept nogil:
-    cdef bint plain = is_plain(terms), far = False
+    cdef bint plain = is_plain(terms), general = False
     cdef Py_ssize_t v
+    panel.long = is_long(map)
     for v in range((width + LANES - 1) // LANES):
-        far = far or (map == SOFTMAX and not terms.near and (panel.bases[v].far or terms.b != NULL))
+        general = general or is_general(terms, &panel.bases[v], map)
     for v in range((width + LANES - 1) // LANES):
         if map == LOG_SOFTMAX:
             panel.less[v] = less_of(&panel.wholes[v])
-        elif terms.near or (not far and not REGISTER_TABLE):
-            panel.scaled[v] = counted_from(&panel.bases[v], &panel.wholes[v])
         else:
-            panel.bases[v] = base_to_write(&panel.bases[v], &panel.wholes[v])
+            panel.scaled[v] = ready_to_write(&panel.bases[v], &panel.wholes[v], terms.near and not general, general,
+                                             panel.long)
     if map == LOG_SOFTMAX:
         if plain:
             write_panel(terms, n, width, LOG_SOFTMAX, PLAIN, False, panel, out, out_step)
         else:
             write_panel(terms, n, width, LOG_SOFTMAX, RAW, False, panel, out, out_step)
+    elif general:
+        write_panel(terms, n, width, SOFTMAX, RAW, True, panel, out, out_step)
     elif terms.near:
         write_panel(terms, n, width, SOFTMAX, NEAR, False, panel, out, out_step)
-    elif far:
-        write_panel(terms, n, width, SOFTMAX, RAW, True, panel, out, out_step)
     elif plain:
         write_panel(terms, n, width, SOFTMAX, PLAIN, False, panel, out, out_step)
     else:

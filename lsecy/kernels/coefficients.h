@@ -49,6 +49,9 @@ static const double EXP_COARSE_16[] = {0x1.0000000000000p-1, 0x1.5556deec7a397p-
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0216608: relative error 2^-54.98 */
 static const double EXP_DOUBLE_16[] = {0x1.0000000000000p-1, 0x1.55555554dd44dp-3, 0x1.55555555194d2p-5, 0x1.11120af701debp-7, 0x1.6c17bb51f236dp-10};
 
+/* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0433217: relative error 2^-56.48 */
+static const double EXP_DOUBLE_16_WIDE[] = {0x1.000000000002ep-1, 0x1.555555555556ap-3, 0x1.5555554e945dbp-5, 0x1.1111110e10a41p-7, 0x1.6c1b70f434f0fp-10, 0x1.a01e2bdf0ac83p-13};
+
 /* exp(r) = 1 + r + r^2 Q(r), |r| <= 0.0216608: relative error 2^-64.42 */
 static const double EXP_PAIR_16[] = {0x1.0000000000001p-1, 0x1.5555555555556p-3, 0x1.55555554e9468p-5, 0x1.11111110e10a8p-7, 0x1.6c17ed4cc4834p-10, 0x1.a01b0c2edab7cp-13};
 

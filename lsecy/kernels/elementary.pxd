@@ -151,12 +151,15 @@ cdef inline Powers powers_of_two() noexcept nogil:
 
 
 cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int count, bint exact, vec steps,
-                              bint whole, const Powers *powers, vec *t, vec *q, vec *k, vec *z) noexcept nogil:
+                              bint whole, bint wide, const Powers *powers, vec *t, vec *q, vec *k,
+                              vec *z) noexcept nogil:
     # exp(x + lost) = 2^floor(k) t (1 + q) of `count` vectors, k a multiple of 1 / TABLE, counted in the low bits of
-    # z = k + steps, where steps is WHOLE_STEPS or a whole number less.  t is 2^(j / TABLE), j those bits, and
+    # z = k + steps, where steps is WHOLE_STEPS or a whole number less: one that is not whole counts as that much less
+    # of k in the answer.  t is 2^(j / TABLE), j those bits, and
     # |q| <= ln2 / (2 TABLE); without a table t is exp itself, rounded, and q what that lost.
     # `whole`: t comes with its power, 2^floor(k + steps - WHOLE_STEPS), which must be a normal number.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
+    # `wide`: lost may be as large as ln2 / (2 TABLE), and q twice as large; only where REGISTER_TABLE.
     # w: NULL, or of weights 2^e m, 1 <= m < 2, the m and, GROUP_BOUND places behind, the e: then 2^floor(k) t (1 + q)
     #    is 2^e m exp(x + lost), t is 2^(j / TABLE) m, rounded, and q holds what that lost, to an eighth of itself.
     # range  |x| <= 2^14 (double 2^21): x - k LN2_NEAREST is then exact, for it is small and a multiple of a
@@ -195,7 +198,10 @@ cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int c
             r[s] = r[s] + rest
     if TABLE == 1:
         return
-    table_tails(r, count, False, q)
+    if wide:
+        horner(TABLE_TAIL_WIDE, TABLE_TAIL_WIDE_DEGREE, r, count, q)
+    else:
+        table_tails(r, count, False, q)
     for s in range(count):
         q[s] = (r[s] * r[s]) * q[s] + r[s]
     if w != NULL:
@@ -210,10 +216,10 @@ cdef inline void take_factor(vec bare, vec m, vec *t, vec *q) noexcept nogil:
     t[0] = t[0] * m
 
 
-cdef inline void table_power(vec x, vec lost, const vec *w, bint exact, vec steps, bint whole, const Powers *powers,
-                             vec *t, vec *q, vec *k, vec *z) noexcept nogil:
+cdef inline void table_power(vec x, vec lost, const vec *w, bint exact, vec steps, bint whole, bint wide,
+                             const Powers *powers, vec *t, vec *q, vec *k, vec *z) noexcept nogil:
     # The same of one.
-    table_powers(&x, &lost, w, 1, exact, steps, whole, powers, t, q, k, z)
+    table_powers(&x, &lost, w, 1, exact, steps, whole, wide, powers, t, q, k, z)
 
 
 cdef inline void table_exp(vec *x, int count, bint close, vec *beyond, vec *power) noexcept nogil:

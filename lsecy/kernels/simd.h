@@ -647,8 +647,8 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 /* Vectors whose exponentials are computed side by side, as many as registers hold: for a sum, and in two parts. */
 #define GROUP (!CLOSE_TERMS ? 1 : REAL_BITS == 32 ? 2 : REGISTER_TABLE ? 8 : 4)
 #define PAIRED (REGISTER_TABLE || (CLOSE_TERMS && REAL_BITS == 64) ? 4 : 1)
-/* Polynomials for |r| <= ln2 / (2 TABLE): (exp(r) - 1 - r) / r^2, the same to 2^-54 of itself, and, where CLOSE_TERMS,
- * (exp(r) - 1) / r for a sum. */
+/* Polynomials for |r| <= ln2 / (2 TABLE): (exp(r) - 1 - r) / r^2, the same to 2^-54 of itself, the same for twice as
+ * large r, and, where CLOSE_TERMS, (exp(r) - 1) / r for a sum. */
 #if REAL_BITS == 32 && TABLE == 8
 #define TABLE_TAIL EXP_FLOAT_8
 #define TABLE_TAIL_CLOSER EXP_FLOAT_8
@@ -656,15 +656,20 @@ INLINE vec lookup_32(const float *table, vec z) { return (void)table, z; }
 #elif REAL_BITS == 32
 #define TABLE_TAIL EXP_FLOAT_16
 #define TABLE_TAIL_CLOSER EXP_FLOAT_16
+#define TABLE_TAIL_WIDE EXP_FLOAT_8
 #define TABLE_SHORT EXP_FLOAT_16
 #elif TABLE == 16
 #define TABLE_TAIL EXP_DOUBLE_16
 #define TABLE_TAIL_CLOSER EXP_PAIR_16
+#define TABLE_TAIL_WIDE EXP_DOUBLE_16_WIDE
 #define TABLE_SHORT EXP_DOUBLE_16_SHORT
 #else
 #define TABLE_TAIL EXP_DOUBLE_2
 #define TABLE_TAIL_CLOSER EXP_DOUBLE_2
 #define TABLE_SHORT EXP_DOUBLE_2_SHORT
+#endif
+#ifndef TABLE_TAIL_WIDE
+#define TABLE_TAIL_WIDE TABLE_TAIL /* never looked at */
 #endif
 #define DEGREE(coefficients) ((int)(sizeof(coefficients) / sizeof(coefficients[0])) - 1)
 INLINE vec either_bits(vec x, vec y) { return from_bits(bits_of(x) | bits_of(y)); }

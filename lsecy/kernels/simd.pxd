@@ -72,9 +72,11 @@ cdef extern from "simd.h" nogil:
     const real WHOLE_STEPS
     const real TABLE_TAIL[9]
     const real TABLE_TAIL_CLOSER[9]
+    const real TABLE_TAIL_WIDE[9]
     const real TABLE_SHORT[9]
     int TABLE_TAIL_DEGREE "DEGREE(TABLE_TAIL)"
     int TABLE_TAIL_CLOSER_DEGREE "DEGREE(TABLE_TAIL_CLOSER)"
+    int TABLE_TAIL_WIDE_DEGREE "DEGREE(TABLE_TAIL_WIDE)"
     int TABLE_SHORT_DEGREE "DEGREE(TABLE_SHORT)"
     const real LN2_NEAREST
     const real LN2_REST

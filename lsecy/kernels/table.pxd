@@ -132,6 +132,7 @@ cdef inline Terms terms_from(const Terms *terms, Py_ssize_t row, Py_ssize_t size
 cdef enum Map:
     SOFTMAX
     LOG_SOFTMAX
+    LONG_SOFTMAX    # of more than a block, or of what has no other way to the same bits: exp(x - log(sum)), if cheaper
 
 # What a kernel makes of a panel or a row.
 cdef enum Answers:
