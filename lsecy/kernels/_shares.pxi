@@ -1618,8 +1618,8 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
     cdef int which
-    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, False, &powers,
-                &t, &q, &k, &z)
+    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, False,
+                &powers, &t, &q, &k, &z)
     scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
     low = low * t

@@ -26,8 +26,8 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE, WITH_NOTHING,
-    WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked, from_place, is_plain, is_short,
-    plain_terms, rows_of_room, states_in, step_of_room, terms_from)
+    WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked, from_place, is_plain,
+    is_short, plain_terms, rows_of_room, states_in, step_of_room, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -205,12 +205,13 @@ cdef inline dvec fetch_double(const Terms *terms, Py_ssize_t row, Py_ssize_t j, 
 
 # The last elements of a row, followed by what adds nothing: rather than a second loop for them.
 cdef struct Tail:
-    Terms terms
     real a[TREE * SPREAD]
     real b[TREE * SPREAD]
     real lost[TREE * SPREAD]
     real powers[TREE * SPREAD]
+    vec whole    # not used: for its sake all vectors lie in whole cache lines
     char kept[TREE * SPREAD]
+    Terms terms
 
 
 cdef inline void pad_operands(Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length, real filler,
@@ -503,6 +504,165 @@ cdef inline void general_terms(const Terms *terms, Py_ssize_t row, Py_ssize_t ro
     total[0] = e[0]
 
 
+# Close exponents with operands of the usual kinds: loops of their own, of which each knows what there is, so that
+# registers hold all of a group.  A stripe in which something is not usual goes the general way, and has the same bits.
+cdef enum Kind:
+    ANY_KIND
+    SCALED
+    LOGGED            # log-weights alone
+    SCALED_LOGGED
+    WEIGHED_ALONE     # weights alone
+
+
+cdef inline Kind operands_of(const Terms *terms) noexcept nogil:
+    if terms.kept != NULL or terms.lost != NULL or (terms.b != NULL and terms.scale != 1):
+        return ANY_KIND
+    if terms.b != NULL:
+        return WEIGHED_ALONE if PRODUCTS else ANY_KIND
+    if terms.logb == NULL:
+        return SCALED
+    return LOGGED if terms.scale == 1 else SCALED_LOGGED
+
+
+cdef inline vec close_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                            Py_ssize_t j_apart, Kind kind, const real *ones, vec *beyond) noexcept nogil:
+    # The tree sum of TREE vectors of general terms whose shift is 0.  `beyond` tells, as in `table_exp`, whether some
+    # exponent is not close, or some weight not between 2^-40 and 2^40.  Where terms are not cheaper for being close,
+    # any exponent will do.  ones: NULL, or as far apart as the elements 1, and 0 for those that count for nothing.
+    cdef const real *a = <const real *> terms.a + row * terms.a_step + j
+    cdef const real *weights = NULL
+    cdef Py_ssize_t step = row_apart * terms.a_step + j_apart, weight_step = 0
+    cdef vec e[GROUP_BOUND]
+    cdef vec lost[GROUP_BOUND]
+    cdef vec b[GROUP_BOUND]
+    cdef vec part[TREE]
+    cdef vec x, error, scale, scale_low, most = splat(1), least = splat(1)
+    cdef int s, k = 0, group = GROUP if CLOSE_TERMS else 4
+    if kind == SCALED or kind == SCALED_LOGGED:
+        scale = splat(<real> terms.scale)
+        scale_low = splat(<real> (terms.scale - <real> terms.scale))
+    if kind != SCALED:
+        weights = <const real *> (terms.b if kind == WEIGHED_ALONE else terms.logb) + row * terms.b_step
+        weights += j if terms.b_inner else 0
+        weight_step = row_apart * terms.b_step + (j_apart if terms.b_inner else 0)
+    while k < unknown(TREE):    # a loop: four kinds of it unrolled would be large
+        for s in range(group):
+            e[s] = load(a + s * step)
+            if kind != SCALED:
+                b[s] = load(weights + s * weight_step) if terms.b_inner else splat(weights[s * weight_step])
+        for s in range(group):
+            if kind == SCALED or kind == SCALED_LOGGED:
+                x = e[s] * scale
+                lost[s] = e[s] * scale_low - vresidual(x, e[s], scale)
+                e[s] = x
+            if kind == LOGGED or kind == SCALED_LOGGED:
+                vtwo_sum(e[s], b[s], &x, &error)
+                lost[s] = lost[s] + error if kind == SCALED_LOGGED else error
+                e[s] = x if CLOSE_TERMS else pick(b[s] == splat(<real> -INFINITY), b[s], x)
+        if CLOSE_TERMS:
+            table_exp(e, group, True, beyond, NULL)
+            if kind != WEIGHED_ALONE:
+                add_lost(e, lost, group)
+        else:
+            fast_terms(e, lost, group, kind != WEIGHED_ALONE)
+        for s in range(group):
+            if kind == WEIGHED_ALONE:
+                most = at_least(b[s], most)
+                least = at_most(b[s], least)
+                e[s] = rounded(e[s] * b[s])
+            if ones != NULL:
+                e[s] = e[s] * load(ones + s * step)
+            if s & 1:
+                e[s - 1] = e[s - 1] + e[s]
+            if s & 3 == 3:
+                e[s - 3] = e[s - 3] + e[s - 1]
+        if group == 8:
+            e[0] = e[0] + e[4]
+        part[k // group] = e[0]
+        a += group * step
+        if ones != NULL:
+            ones += group * step
+        weights += group * weight_step
+        k += group
+    x = part[0]
+    if group == 4:
+        x = part[0] + part[1]
+    if group == 2:
+        x = (part[0] + part[1]) + (part[2] + part[3])
+    if kind == WEIGHED_ALONE:
+        beyond[0] = pick((most < splat(<real> 1.099511627776e12)) & (least > splat(<real> 9.094947017729282e-13))
+                         & (x == x), beyond[0], splat(2))
+    return x
+
+
+cdef vec close_total(const Terms *terms, Py_ssize_t row, Py_ssize_t j, Kind kind, vec *beyond) noexcept nogil:
+    # Of a column's rows, WIDTH apart.  A function of its own, for the panel's is large.
+    if kind == SCALED:
+        return close_eight(terms, row, WIDTH, j, 0, SCALED, NULL, beyond)
+    if kind == LOGGED:
+        return close_eight(terms, row, WIDTH, j, 0, LOGGED, NULL, beyond)
+    if kind == SCALED_LOGGED:
+        return close_eight(terms, row, WIDTH, j, 0, SCALED_LOGGED, NULL, beyond)
+    return close_eight(terms, row, WIDTH, j, 0, WEIGHED_ALONE, NULL, beyond)
+
+
+cdef inline bint add_close(const Terms *row, Py_ssize_t j, Kind kind, const real *ones, dvec *high,
+                           dvec *low) noexcept nogil:
+    # add_stripe of general terms.  False, and nothing is added, where some are not close.
+    cdef vec total[SPREAD]
+    cdef vec beyond = splat(0)
+    cdef int v
+    for v in range(WIDTH // LANES):
+        total[v] = close_eight(row, 0, 0, j + v * LANES, WIDTH, kind,
+                               ones + v * LANES if ones != NULL else NULL, &beyond)
+    if CLOSE_TERMS and not all_close(beyond):
+        return False
+    for v in range(WIDTH // LANES):
+        add_wide(total[v], high + v * HALVES, low + v * HALVES)
+    return True
+
+
+cdef inline Py_ssize_t add_close_stripes(const Terms *terms, Py_ssize_t n, Kind kind, const real *ones, dvec *high,
+                                         dvec *low) noexcept nogil:
+    # Where it ended: before a stripe that is not close, or with what is less than a stripe.
+    cdef Terms row = plain_terms(terms.a, 0)    # field by field, as in general_row
+    cdef Py_ssize_t stripe = TREE * WIDTH, i = 0
+    cdef const real *weights = weights_of(terms) if kind != SCALED else NULL
+    row.b = terms.b
+    row.logb = terms.logb
+    row.b_inner = terms.b_inner
+    row.scale = terms.scale
+    while i + stripe <= n:
+        if ones == NULL:
+            ask_later(<const char *> (<const real *> row.a + i), TREE)
+            if weights != NULL:
+                ask_later(<const char *> (weights + i), TREE)
+        if not add_close(&row, i, kind, ones, high, low):
+            break
+        i += stripe
+    return i
+
+
+# From `ONES_THEN_ZEROS + stripe - n` on, n ones come before the zeros.
+cdef real[2 * TREE * SPREAD] ONES_THEN_ZEROS
+cdef int _place
+for _place in range(TREE * WIDTH):
+    ONES_THEN_ZEROS[_place] = 1
+
+
+cdef Py_ssize_t some_close(const Terms *terms, Py_ssize_t n, Kind kind, const real *ones, dvec *high,
+                           dvec *low) noexcept nogil:
+    if kind == SCALED:
+        return add_close_stripes(terms, n, SCALED, ones, high, low)
+    if kind == LOGGED:
+        return add_close_stripes(terms, n, LOGGED, ones, high, low)
+    if kind == SCALED_LOGGED:
+        return add_close_stripes(terms, n, SCALED_LOGGED, ones, high, low)
+    if PRODUCTS and kind == WEIGHED_ALONE:
+        return add_close_stripes(terms, n, WEIGHED_ALONE, ones, high, low)
+    return 0
+
+
 cdef inline bint any_negative(const vec *b) noexcept nogil:
     # Of TREE vectors; -0 counts as negative.
     cdef vec signs = b[0]
@@ -750,6 +910,30 @@ cdef inline void fast_sums(const Terms *terms, Py_ssize_t n, real shift, dvec *h
         add_stripe(&rest, 0, c, TREE, False, False, high, low, NULL)
 
 
+cdef inline Py_ssize_t add_close_row(const Terms *terms, Py_ssize_t n, Tail *tail, dvec *high,
+                                     dvec *low) noexcept nogil:
+    # Where it ended: before a stripe that is not close, or behind the row.
+    cdef Py_ssize_t stripe = TREE * WIDTH, i = 0
+    cdef const real *weights = weights_of(terms)
+    cdef Kind kind = operands_of(terms)
+    if n >= stripe:
+        i = some_close(terms, n, kind, NULL, high, low)
+    if kind == ANY_KIND or i == n or n - i >= stripe:
+        return i
+    # What fills the last stripe is close, and counts for nothing.
+    pad(<const real *> terms.a + i, n - i, stripe, 0, tail.a)
+    tail.terms = plain_terms(tail.a, 0)
+    tail.terms.scale = terms.scale
+    tail.terms.b_inner = terms.b_inner
+    tail.terms.b = terms.b
+    tail.terms.logb = terms.logb
+    if weights != NULL:
+        pad(weights + i, n - i, stripe, 1, tail.b)
+        tail.terms.b = tail.b if terms.b != NULL else NULL
+        tail.terms.logb = tail.b if terms.b == NULL else NULL
+    return n if some_close(&tail.terms, stripe, kind, ONES_THEN_ZEROS + stripe - (n - i), high, low) > 0 else i
+
+
 cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States *states,
                       Py_ssize_t place) noexcept nogil:
     cdef dvec high[SPREAD]
@@ -757,21 +941,26 @@ cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States
     cdef dvec size[SPREAD]
     cdef Tail tail
     cdef Terms row = terms[0]
-    cdef Terms last = terms[0]    # field by field, for a copy of what was just written waits until that is in the cache
-    cdef Py_ssize_t i = 0, stripe = TREE * WIDTH
+    cdef Py_ssize_t i = 0, j, stripe = TREE * WIDTH
     cdef const real *weights = weights_of(terms)
     cdef int v
     for v in range(WIDTH // DLANES):
         high[v] = low[v] = size[v] = dsplat(0)
-    while i + stripe <= n:
-        ask_later(<const char *> (<const real *> row.a + i), TREE)
-        if weights != NULL:
-            ask_later(<const char *> (weights + i), TREE)
-        add_stripe(&row, i, splat(shift), TREE, True, False, high, low, size)
+    if REGISTER_LOOKUP and shift == 0:
+        i = add_close_row(terms, n, &tail, high, low)
+        for v in range(WIDTH // DLANES):    # none of them is negative
+            size[v] = high[v]
+    while i < n:    # a row that has one far term will have more
+        j = i
+        if n - i < stripe:    # field by field, for a copy of what was just written waits until that is in the cache
+            pad_operands(&row, i, n - i, stripe, <real> -INFINITY, &tail)
+            j = 0
+        else:
+            ask_later(<const char *> (<const real *> row.a + i), TREE)
+            if weights != NULL:
+                ask_later(<const char *> (weights + i), TREE)
+        add_stripe(&row, j, splat(shift), TREE, True, False, high, low, size)
         i += stripe
-    if i < n:
-        pad_operands(&last, i, n - i, stripe, <real> -INFINITY, &tail)
-        add_stripe(&last, 0, splat(shift), TREE, True, False, high, low, size)
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, place)
 
 
@@ -1034,7 +1223,8 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES
     cdef const real *weights = weights_of(terms) if general else NULL
     cdef Py_ssize_t row, first, following, j, place, v
-    cdef bint close = CLOSE_TERMS and not general
+    cdef Kind kind = operands_of(terms) if general else ANY_KIND
+    cdef bint close = CLOSE_TERMS and (not general or (not REGISTER_TABLE and kind != ANY_KIND))
     cdef int count, which, p
     for v in range(vectors):
         close = close and all_set(load(shift + column_of(v, LANES, width)) == splat(0))
@@ -1062,7 +1252,10 @@ cdef inline void fast_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width
                 place = p * TILE + v * LANES
                 if close and count == TREE:    # a panel that has a far term will have more
                     beyond = splat(0)
-                    total = eight_terms(&own, row, WIDTH, j, 0, splat(0), TREE, TREE, general, True, &beyond, &sizes)
+                    if general and not REGISTER_TABLE:
+                        total = sizes = close_total(&own, row, j, kind, &beyond)
+                    else:
+                        total = eight_terms(&own, row, WIDTH, j, 0, splat(0), TREE, TREE, False, True, &beyond, NULL)
                     close = all_close(beyond)
                 if not close and count == TREE:
                     total = eight_terms(&own, row, WIDTH, j, 0, load(shift + j), TREE, TREE, general, False, NULL,

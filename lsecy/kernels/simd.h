@@ -681,6 +681,13 @@ INLINE vec here(vec x) {
 #endif
     return x;
 }
+/* x, a product that is rounded before it is added to another: compilers may fuse the two, here and not elsewhere. */
+INLINE vec rounded(vec x) {
+#if defined(__GNUC__) && REGISTER_LOOKUP
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+}
 /* p, of which the compiler knows nothing: what is read through it is read where it is used, not held in a register
  * all through a loop that has none to spare. */
 INLINE const real *unheld(const real *p) {

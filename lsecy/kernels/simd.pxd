@@ -48,6 +48,7 @@ cdef extern from "simd.h" nogil:
     vec magnitude(vec x)
     vec here(vec x)
     vec either_bits(vec x, vec y)
+    vec rounded(vec x)
     const real *unheld(const real *p)
     int unknown(int n)
     dvec dmagnitude(dvec x)
