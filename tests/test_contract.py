@@ -577,6 +577,24 @@ def test_the_weighted_mean_stays_within_its_bound(isa, dtype, case):
     assert error <= BOUNDS["weighted logmeanexp", dtype.name], f"{error} eps at n = {n}"
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_means_stay_within_the_bound_where_sums_are_twice_as_large(isa, dtype, rng, weighted):
+    """Elements next to the logarithm of their number: what the sum's logarithm rounds counts for most there."""
+    errors = []
+    for n in (2, 3, 5, 20, 64, 70):
+        a = (np.log(n) * rng.uniform(0.5, 1.2, (60, 1)) + rng.normal(0, 0.1, (60, n))).astype(dtype)
+        b = rng.uniform(0.9, 1.1, a.shape).astype(dtype) if weighted else None
+        means = lsecy.logmeanexp(a, axis=1, b=b)
+        for k, mean in enumerate(means):
+            w = None if b is None else b[k]
+            size = max(float(np.max(np.abs(a[k]))), abs(float(exact.logsumexp(np.zeros(n), w).value)))
+            with exact.mp.workdps(50):
+                error = abs(exact.mpf(float(mean)) - exact.logmeanexp(a[k], w).value)
+            errors.append(float(error) / (float(np.finfo(dtype).eps) * size))
+    name = "weighted logmeanexp" if weighted else "logmeanexp"
+    assert max(errors) <= BOUNDS[name, dtype.name], max(errors)
+
+
 def masked_row(rng, n, dtype):
     a, keep = rng.normal(0, 5, n).astype(dtype), rng.random(n) < 0.7
     keep[0], a[~keep] = True, NAN
