@@ -58,8 +58,8 @@ BOUNDS = {
     # In eps * (result + its square root), for a ratio of shares is known to an eps of 1.
     ("kl_divergence", "float32"): 1.5,
     ("kl_divergence", "float64"): 4.0,
-    # In eps * max(|result|, log of the count or |log of the summed weights|, largest |a|): the logarithm of the sum, of
-    # which the other is taken, may be twice as large as these, and half of its last bit then counts as a whole one.
+    # In eps * max(|result|, log of the count or |log of the summed weights|, largest |a|): the logarithm of
+    # the sum may be twice as large as these, and what it rounds then counts twice.
     ("logmeanexp", "float32"): 2.0,
     ("logmeanexp", "float64"): 2.0,
     ("weighted logmeanexp", "float32"): 2.0,

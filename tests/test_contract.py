@@ -579,7 +579,7 @@ def test_the_weighted_mean_stays_within_its_bound(isa, dtype, case):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_means_stay_within_the_bound_where_sums_are_twice_as_large(isa, dtype, rng, weighted):
-    """Elements next to the logarithm of their number: what the sum's logarithm rounds counts for most there."""
+    """Elements next to the logarithm of their number: what the sum's logarithm rounds counts most there."""
     errors = []
     for n in (2, 3, 5, 20, 64, 70):
         a = (np.log(n) * rng.uniform(0.5, 1.2, (60, 1)) + rng.normal(0, 0.1, (60, n))).astype(dtype)
