@@ -42,7 +42,6 @@ cdef enum:
     SPREAD = 16         # bound of WIDTH
     LANES_BOUND = 16    # bound of LANES
     HALVES_BOUND = 2    # bound of HALVES
-    TABLE_BOUND = 16    # bound of TABLE
     GRID = 32           # shifts are multiples of it
     SAMPLE = 16         # elements of a block that its shift is guessed from
     TOGETHER = 16       # rows whose sums are kept together
