@@ -106,6 +106,18 @@ def test_entropies_stay_within_their_bound(isa, dtype, case):
         assert error <= BOUNDS["entropy", dtype.name], a.size
 
 
+def test_log_probabilities_beside_one_that_is_nearly_all_stay_within_their_bound(isa, dtype, rng):
+    """A term's own error averages out among others; alone it shows, most beside answers just below -4."""
+    peaks = rng.uniform(16, 33, (400, 1)) * rng.choice([-1, 1], (400, 1))
+    a = peaks - rng.uniform(12, 30, (400, 70))
+    a[:, [7]], a[:, [3]] = peaks - rng.uniform(4, 5, (400, 1)), peaks
+    a = a.astype(dtype)
+    true = [exact.near(exact.shares(row)[1][[7]], dtype) for row in a]
+    got = lsecy.token_logprobs(a, np.full(400, 7))
+    errors = [exact.ulp_errors(got[[k]], one) for k, one in enumerate(true)]
+    assert np.max(errors) <= BOUNDS["token_logprobs", dtype.name]
+
+
 @cache
 def exact_divergence(p, q):
     """Return sum(p log(p/q)) of two rows of logits, given as tuples, with sixty digits."""
