@@ -78,7 +78,7 @@ def cross_entropy(logits, target, axis=-1, *, weight=None, ignore_index=-100, la
 
     Notes
     -----
-    The error of a row is at most 1 ulp in float32 and 1.5 ulp in float64 with indices, also where the target's
+    The error of a row is at most 1.25 ulp in float32 and 1.5 ulp in float64 with indices, also where the target's
     probability is next to 1.
     The rows are added up in wider arithmetic.
 

@@ -120,7 +120,8 @@ def log_softmax(x, axis=None, *, b=None, where=None, logb=None, scale=1.0, out=N
 
     Notes
     -----
-    The error is at most 1.5 ulp in float64 and 1 ulp in float32.
+    The error is at most 1.5 ulp in float64 and 1 ulp in float32; with `b` 1.5 eps of the largest of the result,
+    ``abs(log(b))`` and 1.
     The largest term is kept apart from the rest of the sum, so a share next to 1 keeps its logarithm:
     the first of ``log_softmax([40.0, 0.0])`` is -4.2e-18, not 0.
 

@@ -155,7 +155,8 @@ def logmeanexp(a, axis=None, b=None, keepdims=False, return_sign=False, *,
     Notes
     -----
     The logarithm of the whole, log(n) without weights, is taken from that of the sum before the result
-    is rounded to float32; float64 adds half an eps of the larger of the two.
+    is rounded to float32.  The error is at most 2 eps of the largest of the result, that logarithm and the
+    elements, for the logarithm of the sum may be twice as large.
 
     Examples
     --------

@@ -78,7 +78,7 @@ def token_logprobs(logits, ids, axis=-1, *, scale=1.0, ignore_index=None, return
 
     Notes
     -----
-    The error is at most 1 ulp in float32 and 1.5 ulp in float64, also where the probability is next to 1.
+    The error is at most 1.25 ulp in float32 and 1.5 ulp in float64, also where the probability is next to 1.
     The same row gives the same bits in any layout, at any place in a batch and with any number of threads.
     A row whose ids are all ignored is not read.
 
