@@ -155,8 +155,8 @@ cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int c
                               vec *z) noexcept nogil:
     # exp(x + lost) = 2^floor(k) t (1 + q) of `count` vectors, k a multiple of 1 / TABLE, counted in the low bits of
     # z = k + steps, where steps is WHOLE_STEPS or a whole number less: one that is not whole counts as that much less
-    # of k in the answer.  t is 2^(j / TABLE), j those bits, and
-    # |q| <= ln2 / (2 TABLE); without a table t is exp itself, rounded, and q what that lost.
+    # of k in the answer.  t is 2^(j / TABLE), j those bits, and |q| <= ln2 / (2 TABLE); without a table t is exp
+    # itself, rounded, and q what that lost.
     # `whole`: t comes with its power, 2^floor(k + steps - WHOLE_STEPS), which must be a normal number.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
     # `wide`: lost may be as large as ln2 / (2 TABLE), and q twice as large; only where REGISTER_TABLE.

@@ -94,6 +94,13 @@ cdef inline const real *weights_of(const Terms *terms) noexcept nogil:
     return <const real *> (terms.b if terms.b != NULL else terms.logb) if terms.b_inner else NULL
 
 
+cdef inline vec times_scale(vec a, vec scale, vec scale_low, vec *lost) noexcept nogil:
+    # `scale_low` is what the element type does not hold of the scale.
+    cdef vec product = a * scale
+    lost[0] = a * scale_low - vresidual(product, a, scale)
+    return product
+
+
 cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j, Py_ssize_t j_apart,
                            int count, vec *x, vec *lost, vec *b) noexcept nogil:
     # Exponents scale * a + logb of `count` vectors of elements, `row_apart` and `j_apart` from each other, what
@@ -117,9 +124,7 @@ cdef inline void exponents(const Terms *terms, Py_ssize_t row, Py_ssize_t row_ap
         return
     if terms.scale != 1:
         for s in range(count):
-            product = x[s] * scale
-            lost[s] = x[s] * scale_low - vresidual(product, x[s], scale)
-            x[s] = product
+            x[s] = times_scale(x[s], scale, scale_low, lost + s)
     if weights != NULL:
         weights += row * terms.b_step + (j if terms.b_inner else 0)
         for s in range(count):
@@ -310,10 +315,14 @@ cdef void each_weighted_term(vec *x, const vec *lost, const vec *b, int count, b
         weighted_terms(x + s, lost + s, b + s, 1, lossy)
 
 
+cdef inline ivec are_usual(vec least, vec most) noexcept nogil:
+    # Weights between 2^-40 and 2^40, whose products with terms of close exponents are normal numbers.
+    return (most < splat(<real> 1.099511627776e12)) & (least > splat(<real> 9.094947017729282e-13))
+
+
 cdef inline bint products(const vec *x, const vec *lost, const vec *b, bint lossy, vec *e) noexcept nogil:
     # b exp(x + lost) of TREE vectors to the same bits, where splitting a weight takes as long as an exponential.  False
-    # where an exponent is not close, or a weight other than 0 not between 2^-40 and 2^40: a product might leave the
-    # normal numbers then.
+    # where an exponent is not close, or a weight other than 0 not usual.
     cdef vec beyond = splat(0), most = splat(0), least = splat(1), size
     cdef int s, k, first
     for k in range(TREE // GENERAL):
@@ -328,8 +337,7 @@ cdef inline bint products(const vec *x, const vec *lost, const vec *b, bint loss
             add_lost(e + first, lost + first, GENERAL)
         for s in range(first, first + GENERAL):
             e[s] = e[s] * b[s]
-    return all_close(beyond) and all_set((most < splat(<real> 1.099511627776e12)) & (
-        least > splat(<real> 9.094947017729282e-13)))
+    return all_close(beyond) and all_set(are_usual(least, most))
 
 
 cdef inline vec fast_term(vec x) noexcept nogil:
@@ -526,7 +534,7 @@ cdef inline Kind operands_of(const Terms *terms) noexcept nogil:
 cdef inline vec close_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                             Py_ssize_t j_apart, Kind kind, const real *ones, vec *beyond) noexcept nogil:
     # The tree sum of TREE vectors of general terms whose shift is 0.  `beyond` tells, as in `table_exp`, whether some
-    # exponent is not close, or some weight not between 2^-40 and 2^40.  Where terms are not cheaper for being close,
+    # exponent is not close, or some weight not usual (`are_usual`).  Where terms are not cheaper for being close,
     # any exponent will do.  ones: NULL, or as far apart as the elements 1, and 0 for those that count for nothing.
     cdef const real *a = <const real *> terms.a + row * terms.a_step + j
     cdef const real *weights = NULL
@@ -551,9 +559,7 @@ cdef inline vec close_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
                 b[s] = load(weights + s * weight_step) if terms.b_inner else splat(weights[s * weight_step])
         for s in range(group):
             if kind == SCALED or kind == SCALED_LOGGED:
-                x = e[s] * scale
-                lost[s] = e[s] * scale_low - vresidual(x, e[s], scale)
-                e[s] = x
+                e[s] = times_scale(e[s], scale, scale_low, lost + s)
             if kind == LOGGED or kind == SCALED_LOGGED:
                 vtwo_sum(e[s], b[s], &x, &error)
                 lost[s] = lost[s] + error if kind == SCALED_LOGGED else error
@@ -571,12 +577,7 @@ cdef inline vec close_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
                 e[s] = rounded(e[s] * b[s])
             if ones != NULL:
                 e[s] = e[s] * load(ones + s * step)
-            if s & 1:
-                e[s - 1] = e[s - 1] + e[s]
-            if s & 3 == 3:
-                e[s - 3] = e[s - 3] + e[s - 1]
-        if group == 8:
-            e[0] = e[0] + e[4]
+            add_to_tree(e, s)
         part[k // group] = e[0]
         a += group * step
         if ones != NULL:
@@ -589,8 +590,7 @@ cdef inline vec close_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_a
     if group == 2:
         x = (part[0] + part[1]) + (part[2] + part[3])
     if kind == WEIGHED_ALONE:
-        beyond[0] = pick((most < splat(<real> 1.099511627776e12)) & (least > splat(<real> 9.094947017729282e-13))
-                         & (x == x), beyond[0], splat(2))
+        beyond[0] = pick(are_usual(least, most) & (x == x), beyond[0], splat(2))
     return x
 
 
@@ -633,9 +633,7 @@ cdef inline Py_ssize_t add_close_stripes(const Terms *terms, Py_ssize_t n, Kind 
     row.scale = terms.scale
     while i + stripe <= n:
         if ones == NULL:
-            ask_later(<const char *> (<const real *> row.a + i), TREE)
-            if weights != NULL:
-                ask_later(<const char *> (weights + i), TREE)
+            ask_for_stripe(<const real *> row.a + i, weights + i if weights != NULL else NULL)
         if not add_close(&row, i, kind, ones, high, low):
             break
         i += stripe
@@ -869,6 +867,13 @@ cdef inline void ask_later(const char *p, int lines) noexcept nogil:
         prefetch_far(p + 8192 + k * 64)
 
 
+cdef inline void ask_for_stripe(const real *a, const real *weights) noexcept nogil:
+    # Those behind this one, and their weights, unless these are NULL.
+    ask_later(<const char *> a, TREE)
+    if weights != NULL:
+        ask_later(<const char *> weights, TREE)
+
+
 cdef inline Py_ssize_t add_stripes(const Terms *terms, Py_ssize_t i, Py_ssize_t n, vec shift, bint close, dvec *high,
                                    dvec *low) noexcept nogil:
     # From element i on; where it ended: before a stripe that is not close, or with what is less than a stripe.
@@ -955,9 +960,7 @@ cdef void general_row(const Terms *terms, Py_ssize_t n, real shift, const States
             pad_operands(&row, i, n - i, stripe, <real> -INFINITY, &tail)
             j = 0
         else:
-            ask_later(<const char *> (<const real *> row.a + i), TREE)
-            if weights != NULL:
-                ask_later(<const char *> (weights + i), TREE)
+            ask_for_stripe(<const real *> row.a + i, weights + i if weights != NULL else NULL)
         add_stripe(&row, j, splat(shift), TREE, True, False, high, low, size)
         i += stripe
     keep_row(high, low, low, size, WIDTH, REAL_BITS == 64, False, True, shift, states, place)
