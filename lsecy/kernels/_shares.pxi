@@ -33,7 +33,7 @@ cdef struct Base:
     vec power        # a term is relative to 2^power, next to exp(peak - shift)
     vec steps        # what rounds to steps and counts them from there
     vec bottom       # what lies below counts as this, whose term is as good as none
-    vec grid         # adding and removing it rounds terms to a grid (`sum_grid`)
+    vec grid         # a sum that starts here takes what lies on a grid (`sum_grid`)
     vec least        # no exponent is below this, as far as one knows
     bint far         # is any lane shifted?
 
@@ -461,8 +461,8 @@ cdef inline vec difference(vec x, const Base *base, vec bottom, bint exact, bint
 
 
 cdef inline vec sum_grid() noexcept nogil:
-    # Adding and removing it rounds 0 <= t < 2 to a multiple of 2^-14 (double 2^-44), of which 2^9 add up without error.
-    return splat(<real> (768.0 if REAL_BITS == 32 else 384.0))
+    # A sum that starts here takes of each term a multiple of 2^-13 (double 2^-42), of all of a block without error.
+    return splat(<real> 1024)
 
 
 cdef inline vec whole_term(vec t, vec q) noexcept nogil:
@@ -515,7 +515,8 @@ cdef inline const vec *weights_from(const vec *w, int s) noexcept nogil:
 cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, int count, Form form, bint far,
                             bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
                             vec *low) noexcept nogil:
-    # Adds the first parts of `count` vectors of terms, without error in whatever order, and gives the second ones.
+    # Adds the first parts of `count` vectors of terms, without error, and gives the second ones.  `high` starts as the
+    # grid, which cuts what is added to it.
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
     cdef vec k[GROUP_BOUND]
@@ -531,7 +532,7 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, i
         if not bounded:
             x[s] = at_least(x[s], bottom)
     table_powers(x, lost, w if form != NEAR else NULL, count, (form == PLAIN and not far) or form == NEAR, base.steps,
-                 True, False, &powers, t, q, k, z)
+                 True, False, NULL, &powers, t, q, k, z)
     if form == NEAR:
         for s in range(count):
             take_near(w[s], t + s, q + s)
@@ -540,9 +541,9 @@ cdef inline void some_parts(vec *x, vec *lost, const vec *w, const Base *base, i
             store(kept.t + place + s * apart, t[s])
             store(kept.q + place + s * apart, q[s])
     for s in range(count):
-        h = (whole_term(t[s], q[s]) + base.grid) - base.grid
-        low[s] = fused(t[s], q[s], t[s] - h)
-        high[0] = high[0] + h
+        h = high[0] + whole_term(t[s], q[s])
+        low[s] = fused(t[s], q[s], t[s] - (h - high[0]))
+        high[0] = h
 
 
 cdef void pad_exponents(const Terms *terms, Py_ssize_t first, Py_ssize_t count, Py_ssize_t length,
@@ -565,16 +566,16 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
                              Py_ssize_t j_apart, const Base *base, const vec *peak, int count, Form form, bint far,
                              bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
                              vec *low) noexcept nogil:
-    # The sum of `count` <= 8 vectors of terms, in two parts, of which the first has no error; but those that are the
-    # peak, unless it is NULL.  Terms are kept at `place`, `apart` from each other.  `bounded`: no exponent lies below
-    # the bottom, which is known without a look.
+    # `count` <= 8 vectors of terms, but those that are the peak, unless it is NULL: the first parts to `high`, as in
+    # some_parts, and the sum of the second ones.  Terms are kept at `place`, `apart` from each other.  `bounded`: no
+    # exponent lies below the bottom, which is known without a look.
     cdef vec x[TREE]
     cdef vec lost[TREE]
     cdef vec weights[2 * GROUP_BOUND]
     cdef vec *w = weights if have_weights(form, far) else NULL
     cdef vec l[TREE]
+    cdef vec h = high[0]    # in a register: what is kept cannot change it
     cdef int s, first = 0, group
-    high[0] = splat(0)
     if form >= RAW:
         some_exponents(terms, row, row_apart, j, j_apart, count, form, x, lost, weights)
     if form == RAW:    # one loop for all counts: these add nothing
@@ -602,7 +603,7 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
             for s in range(first, first + PAIRED):
                 x[s] = unless_peak(x[s], peak)
             some_parts(x + first, lost + first, weights_from(w, first), base, PAIRED, form, far, bounded, kept,
-                       place + first * apart, apart, high, l + first)
+                       place + first * apart, apart, &h, l + first)
             group = PAIRED
         for s in range(first, first + PAIRED):
             if s >= count:
@@ -613,32 +614,36 @@ cdef inline void eight_parts(const Terms *terms, Py_ssize_t row, Py_ssize_t row_
                                    weights + s)
                 x[s] = unless_peak(x[s], peak)
                 some_parts(x + s, lost + s, weights_from(w, s), base, 1, form, far, bounded, kept, place + s * apart,
-                           apart, high, l + s)
+                           apart, &h, l + s)
             add_to_tree(l, s)
         first += PAIRED
+    high[0] = h
     low[0] = l[0]
 
 
 cdef inline void add_eight(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
                            Py_ssize_t j_apart, const Base *base, const vec *peak, int count, Form form, bint far,
-                           bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, dvec *high,
+                           bint bounded, const Parts *kept, Py_ssize_t place, Py_ssize_t apart, vec *high,
                            dvec *low) noexcept nogil:
     # Eight terms to the sums of a position.
-    cdef vec h, l
+    cdef vec l
     cdef int which
-    eight_parts(terms, row, row_apart, j, j_apart, base, peak, count, form, far, bounded, kept, place, apart, &h, &l)
+    eight_parts(terms, row, row_apart, j, j_apart, base, peak, count, form, far, bounded, kept, place, apart, high, &l)
     for which in range(HALVES):
-        if REAL_BITS == 64:
-            high[0] = high[0] + half(h, 0)
-            low[0] = low[0] + half(l, 0)
-        else:
-            high[which] = high[which] + (half(h, which) + half(l, which))
+        low[which] = low[which] + half(l, which)
+
+
+cdef inline dvec sum_of_parts(vec high, dvec low, const Base *base, int which) noexcept nogil:
+    # A position's sum; of float64 its first part.
+    cdef dvec first = half(high - base.grid, which)
+    return first + low if REAL_BITS == 32 else first
 
 
 cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const vec *peak, Form form,
                          bint far, bint bounded, Kept *kept, const States *states) noexcept nogil:
-    cdef dvec high[SPREAD]
+    cdef vec high[SPREAD]
     cdef dvec low[SPREAD]
+    cdef dvec joined[SPREAD]
     cdef Tail tail
     cdef Base own = start[0]    # in registers: what is stored cannot change it
     cdef const Base *base = &own
@@ -649,8 +654,10 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
     cdef const char *later = <const char *> terms.a + max(4096, max(n, terms.ahead) * <Py_ssize_t> sizeof(real))
     cdef int v
     row.b_inner = 1    # as in every row: no question for each vector
+    for v in range(WIDTH // LANES):
+        high[v] = base.grid
     for v in range(WIDTH // DLANES):
-        high[v] = low[v] = dsplat(0)
+        low[v] = dsplat(0)
     while i < n:
         j = i
         if n - i < stripe:
@@ -683,58 +690,93 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
             later += stripe * sizeof(real)
         for v in range(WIDTH // LANES):
             add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, peak, TREE, form, far, bounded,
-                      NULL if kept == NULL else &parts, i + v * LANES, WIDTH, high + v * HALVES, low + v * HALVES)
+                      NULL if kept == NULL else &parts, i + v * LANES, WIDTH, high + v, low + v * HALVES)
         i += stripe
-    keep_row(high, low, low, high, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
+    for v in range(WIDTH // DLANES):
+        joined[v] = sum_of_parts(high[v // HALVES], low[v], base, v % HALVES)
+    keep_row(joined, low, low, low, WIDTH, REAL_BITS == 64, False, False, lane(base.power, 0), states, 0)
 
 
-cdef inline void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const vec *peak,
-                            const States *states) noexcept nogil:
-    # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
-    cdef dvec high[SPREAD * HALVES_BOUND]
-    cdef dvec low[SPREAD * HALVES_BOUND]
+cdef inline void take_parts(const real *high, const double *low, Py_ssize_t place, vec *h, dvec *l) noexcept nogil:
+    cdef int which
+    h[0] = load(high + place)
+    for which in range(HALVES):
+        l[which] = dload(low + place + which * DLANES)
+
+
+cdef inline void put_parts(real *high, double *low, Py_ssize_t place, vec h, const dvec *l) noexcept nogil:
+    cdef int which
+    store(high + place, h)
+    for which in range(HALVES):
+        dstore(low + place + which * DLANES, l[which])
+
+
+cdef void clear_panel(real *high, double *low, Py_ssize_t width, const Base *bases) noexcept nogil:
+    # The sums of all positions of a panel's columns, TILE apart, as add_eight has them.
+    cdef dvec none[HALVES_BOUND]
+    cdef Py_ssize_t v, p
+    for p in range(HALVES):
+        none[p] = dsplat(0)
+    for v in range((width + LANES - 1) // LANES):
+        for p in range(WIDTH):
+            put_parts(high, low, p * TILE + v * LANES, bases[v].grid, none)
+
+
+cdef void keep_panel(const real *high, const double *low, Py_ssize_t width, const Base *bases,
+                     const States *states) noexcept nogil:
     cdef dvec joined[SPREAD]
     cdef dvec joined_low[SPREAD]
     cdef real powers[LANES_BOUND]
-    cdef Py_ssize_t k, row, first = 0, p
+    cdef Py_ssize_t v, p, place
     cdef int which
-    for k in range(WIDTH * HALVES):
-        high[k] = low[k] = dsplat(0)
+    for v in range((width + LANES - 1) // LANES):
+        store(powers, bases[v].power)
+        for which in range(HALVES):
+            place = v * LANES + which * DLANES
+            for p in range(WIDTH):
+                joined_low[p] = dload(low + p * TILE + place)
+                joined[p] = sum_of_parts(load(high + p * TILE + v * LANES), joined_low[p], &bases[v], which)
+            join(joined, joined_low, joined_low, joined_low, WIDTH, REAL_BITS == 64, False, False)
+            keep_columns(states, column_of(v, LANES, width) + which * DLANES, load_double(powers + which * DLANES),
+                         joined[0], joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
+
+
+cdef void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *base, const vec *peak,
+                     const States *states) noexcept nogil:
+    # One vector of columns that are far, or whose peak is apart: all its positions at once, in L1.
+    cdef real high[SPREAD * TILE]
+    cdef double low[SPREAD * TILE]
+    cdef States here = from_place(states, j)
+    cdef vec h
+    cdef dvec l[HALVES_BOUND]
+    cdef Py_ssize_t row, first = 0, p
+    clear_panel(high, low, LANES, base)
     while first < n:
         for p in range(WIDTH):
             row = first + p
             if row >= n:
                 break
-            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0, 0,
-                      high + p * HALVES, low + p * HALVES)
+            take_parts(high, low, p * TILE, &h, l)
+            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0, 0, &h, l)
+            put_parts(high, low, p * TILE, h, l)
         first += TREE * WIDTH
-    store(powers, base.power)
-    for which in range(HALVES):
-        for p in range(WIDTH):
-            joined[p] = high[p * HALVES + which]
-            joined_low[p] = low[p * HALVES + which]
-        join(joined, joined_low, joined_low, joined, WIDTH, REAL_BITS == 64, False, False)
-        keep_columns(states, j + which * DLANES, load_double(powers + which * DLANES), joined[0],
-                     joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
+    keep_panel(high, low, LANES, base, &here)
 
 
 cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, Form form,
                              const Parts *parts, const States *states) noexcept nogil:
     # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.  Where there
     # are `parts`, these are kept, `step_of_room` from row to row.
-    cdef double high[SPREAD * TILE]
+    cdef real high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
-    cdef dvec h[HALVES_BOUND]
+    cdef vec h
     cdef dvec l[HALVES_BOUND]
-    cdef dvec joined[SPREAD]
-    cdef dvec joined_low[SPREAD]
-    cdef real powers[LANES_BOUND]
     cdef Base base
     cdef Terms own = terms[0]
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, place
     cdef Py_ssize_t step = step_of_room(width, sizeof(real)), apart = WIDTH * step, keep
     cdef int count, which, p
-    clear_unreached(high, low, n, vectors)
+    clear_panel(high, low, width, bases)
     while first < n:
         for v in range(vectors):
             j = column_of(v, LANES, width)
@@ -745,28 +787,19 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                     break
                 place = p * TILE + v * LANES
                 keep = row * step + j
-                take_sums(high, low, place, first == 0, h, l)
+                take_parts(high, low, place, &h, l)
                 count = in_tree(n, row, WIDTH)
                 if form == NEAR:
-                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, parts, keep, apart, h, l)
+                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, parts, keep, apart, &h, l)
                 elif count == TREE:
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
-                              parts, keep, apart, h, l)
+                              parts, keep, apart, &h, l)
                 else:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, parts, keep, apart, h,
+                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, parts, keep, apart, &h,
                               l)
-                put_sums(high, low, place, h, l)
+                put_parts(high, low, place, h, l)
         first += TREE * WIDTH
-    for v in range(vectors):
-        store(powers, bases[v].power)
-        for which in range(HALVES):
-            place = v * LANES + which * DLANES
-            for p in range(WIDTH):
-                joined[p] = dload(high + p * TILE + place)
-                joined_low[p] = dload(low + p * TILE + place) if REAL_BITS == 64 else dsplat(0)
-            join(joined, joined_low, joined_low, joined_low, WIDTH, REAL_BITS == 64, False, False)
-            keep_columns(states, column_of(v, LANES, width) + which * DLANES, load_double(powers + which * DLANES),
-                         joined[0], joined_low[0] if REAL_BITS == 64 else dsplat(0), dsplat(0), dsplat(0))
+    keep_panel(high, low, width, bases, states)
 
 
 cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base *start, Form form, bint far,
@@ -777,7 +810,7 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
     cdef vec lost[TREE]
     cdef vec weights[2 * GROUP_BOUND]
     cdef vec l[GROUP_BOUND]
-    cdef vec h = splat(0), rest = h
+    cdef vec h = start.grid, rest = splat(0)
     cdef vec *w = weights if have_weights(form, far) else NULL
     cdef Base own = start[0]    # in registers, as in sum_one
     cdef const Base *base = &own
@@ -810,7 +843,7 @@ cdef inline void sum_short(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const
         else:
             rest = rest + l[0]
         row += group
-    high[0] = h
+    high[0] = h - base.grid
     low[0] = rest
 
 
@@ -1618,7 +1651,7 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec sum, more
     cdef int which
-    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, False,
+    table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, False, NULL,
                 &powers, &t, &q, &k, &z)
     scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
@@ -1930,10 +1963,8 @@ cdef inline vec one_share(vec x, vec lost, const vec *w, const Base *base, const
     cdef vec t, q, k, z
     cdef vec bottom = bottom_of(base, w)
     cdef vec d = difference(x, base, bottom, exact, far, &lost)
-    if long:
-        lost = whole.second if exact and not far else lost + whole.second
-    table_power(at_least(d, bottom), lost, w, exact and not far and not long, base.steps, False, long, &powers, &t, &q,
-                &k, &z)
+    table_power(at_least(d, bottom), lost, w, exact and not far, base.steps, False, long,
+                &whole.second if long else NULL, &powers, &t, &q, &k, &z)
     return rounded_from(bottom, d, fused(t, q, t) if long else product(t, q, whole.first, whole.second), k,
                         whole.power)
 
@@ -1942,7 +1973,8 @@ cdef inline vec near_share(vec x, vec b, const Base *base, const Whole *whole, v
     # one_share of an element whose weight is near; base and `first` as ready_to_write has them.
     cdef Powers powers = powers_of_two()
     cdef vec t, q, k, z
-    table_power(x, whole.second, NULL, not REGISTER_TABLE, base.steps, True, REGISTER_TABLE, &powers, &t, &q, &k, &z)
+    table_power(x, x, NULL, True, base.steps, True, REGISTER_TABLE, &whole.second if REGISTER_TABLE else NULL, &powers,
+                &t, &q, &k, &z)
     take_near(b, &t, &q)
     return fused(t, q, t) * first if REGISTER_TABLE else product(t, q, first, whole.second)
 
@@ -1980,7 +2012,7 @@ cdef inline void ordinary_shares(vec *x, const vec *lost, int count, bint exact,
     for s in range(count):
         y[s] = at_least(x[s], base.bottom + splat(<real> (16.0 if REAL_BITS == 32 else 41.0)))
         rest[s] = splat(0) if exact else pick(x[s] >= base.bottom, lost[s], splat(0))
-    table_powers(y, rest, NULL, count, exact, base.steps, True, False, &powers, t, q, k, z)
+    table_powers(y, rest, NULL, count, exact, base.steps, True, False, NULL, &powers, t, q, k, z)
     for s in range(count):
         y[s] = product(t[s], q[s], first, whole.second)
         fine = fine & (y[s] >= smallest())
@@ -2007,28 +2039,27 @@ cdef vec long_share(vec x, vec lost, vec bottom, vec steps, vec second, vec powe
     return one_share(x, lost, NULL, &base, &whole, False, False, True)
 
 
-cdef inline void long_shares(vec *x, const vec *lost, int count, bint exact, const Base *base,
-                             const Whole *whole) noexcept nogil:
+cdef inline void long_shares(vec *x, const vec *lost, int count, bint exact, const Base *base, const Whole *whole,
+                             const Powers *ready) noexcept nogil:
     # one_share of `count` vectors, in their place, as exponentials that come with their powers where all of these are
-    # normal numbers: those of x - log(sum), of which what no power holds goes to what was lost.
+    # normal numbers: those of x - log(sum), of which what no power holds goes to what was lost; or is in `ready`, which
+    # may be NULL, already.
     cdef Powers powers = powers_of_two()
-    cdef vec rest[GROUP_BOUND]
     cdef vec t[GROUP_BOUND]
     cdef vec q[GROUP_BOUND]
     cdef vec k[GROUP_BOUND]
     cdef vec z[GROUP_BOUND]
     cdef vec least = base.bottom + splat(<real> (23.5 if REAL_BITS == 32 else 53.0))    # e^-86.5 of the sum, e^-707
-    cdef ivec fine = splat(0) == splat(0)
+    cdef vec lowest = x[0]
     cdef int s
-    for s in range(count):
-        fine = fine & (x[s] >= least)
-    if not all_set(fine):
+    for s in range(1, count):
+        lowest = at_most(x[s], lowest)
+    if not all_set(lowest >= least):
         for s in range(count):
             x[s] = long_share(x[s], splat(0) if exact else lost[s], base.bottom, base.steps, whole.second, whole.power)
         return
-    for s in range(count):
-        rest[s] = whole.second if exact else lost[s] + whole.second
-    table_powers(x, rest, NULL, count, False, base.steps, True, True, &powers, t, q, k, z)
+    table_powers(x, lost, NULL, count, exact, base.steps, True, True, &whole.second if ready == NULL else NULL,
+                 &powers if ready == NULL else ready, t, q, k, z)
     for s in range(count):
         x[s] = fused(t[s], q[s], t[s])
 
@@ -2213,15 +2244,15 @@ cdef inline void write_row(const Terms *terms, Py_ssize_t n, Map map, Form form,
 
 
 cdef inline void near_answers(vec *x, const vec *beside, int count, Form form, const Base *base, const Whole *whole,
-                              vec first) noexcept nogil:
+                              vec first, const Powers *ready) noexcept nogil:
     # Of `count` vectors of exponents that are not far, in their place; `beside` them their weights, or what they lost.
-    # Base and `first` as ready_to_write has them.
+    # Base and `first` as ready_to_write has them, `ready` as in long_shares.
     cdef int s
     if form == NEAR:
         for s in range(count):
             x[s] = near_share(x[s], beside[s], base, whole, first)
     elif REGISTER_TABLE:
-        long_shares(x, beside, count, form == PLAIN, base, whole)
+        long_shares(x, beside, count, form == PLAIN, base, whole, ready)
     else:
         ordinary_shares(x, beside, count, form == PLAIN, base, whole, first)
 
@@ -2233,28 +2264,36 @@ cdef inline void write_near_row(const Terms *terms, Py_ssize_t n, Form form, con
     cdef const real *others = <const real *> (a if form == PLAIN else terms.b if form == NEAR else terms.lost)
     cdef Base own = base[0]
     cdef vec first = ready_to_write(&own, whole, form == NEAR, False, True)
+    cdef real rests[TABLE + LANES_BOUND]
+    cdef Powers powers = powers_of_two()
+    cdef const Powers *ready = NULL
     cdef vec x[GROUP_BOUND]
     cdef vec beside[GROUP_BOUND]
     cdef Py_ssize_t i = before_boundary(out, n)
     cdef bint bypass = may_bypass(terms, out + i)
     cdef int s
+    if REGISTER_TABLE and form != NEAR:    # one addition for all elements of a row
+        for s in range(TABLE // LANES):
+            store(rests + s * LANES, load(powers.lost + s * LANES) + whole.second)
+        powers.lost = rests
+        ready = &powers
     if i > 0:
         x[0] = load(a)
         beside[0] = load(others)
-        near_answers(x, beside, 1, form, &own, whole, first)
+        near_answers(x, beside, 1, form, &own, whole, first, ready)
         store_some(out, x[0], i)
     while i + PAIRED * LANES <= n:
         for s in range(PAIRED):
             x[s] = load(a + i + s * LANES)
             beside[s] = load(others + i + s * LANES)
-        near_answers(x, beside, PAIRED, form, &own, whole, first)
+        near_answers(x, beside, PAIRED, form, &own, whole, first, ready)
         for s in range(PAIRED):
             put(out + i + s * LANES, x[s], bypass)
         i += PAIRED * LANES
     while i < n:
         x[0] = load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[0])
         beside[0] = load(others + i) if i + LANES <= n else load_some(others + i, n - i, 0)
-        near_answers(x, beside, 1, form, &own, whole, first)
+        near_answers(x, beside, 1, form, &own, whole, first, ready)
         store_some(out + i, x[0], n - i)
         i += LANES
 
@@ -2294,7 +2333,7 @@ cdef inline void answers(vec *x, vec *lost, const vec *w, int count, const Base 
     # Of `count` vectors of exponents, in their place.
     cdef int s
     if map == SOFTMAX and not far:
-        near_answers(x, w if form == NEAR else lost, count, form, base, whole, first)
+        near_answers(x, w if form == NEAR else lost, count, form, base, whole, first, NULL)
         return
     for s in range(count):
         if map == LOG_SOFTMAX:

@@ -151,7 +151,7 @@ cdef inline Powers powers_of_two() noexcept nogil:
 
 
 cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int count, bint exact, vec steps,
-                              bint whole, bint wide, const Powers *powers, vec *t, vec *q, vec *k,
+                              bint whole, bint wide, const vec *more, const Powers *powers, vec *t, vec *q, vec *k,
                               vec *z) noexcept nogil:
     # exp(x + lost) = 2^floor(k) t (1 + q) of `count` vectors, k a multiple of 1 / TABLE, counted in the low bits of
     # z = k + steps, where steps is WHOLE_STEPS or a whole number less: one that is not whole counts as that much less
@@ -159,7 +159,9 @@ cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int c
     # itself, rounded, and q what that lost.
     # `whole`: t comes with its power, 2^floor(k + steps - WHOLE_STEPS), which must be a normal number.
     # `lost` is what rounding took from x; exact: it is 0 and not looked at.
-    # `wide`: lost may be as large as ln2 / (2 TABLE), and q twice as large; only where REGISTER_TABLE.
+    # more: NULL, or what else x lacks, the same for all vectors.
+    # `wide`: that, or the powers' `lost`, may be as large as ln2 / (2 TABLE), and q twice as large; only where
+    #        REGISTER_TABLE.
     # w: NULL, or of weights 2^e m, 1 <= m < 2, the m and, GROUP_BOUND places behind, the e: then 2^floor(k) t (1 + q)
     #    is 2^e m exp(x + lost), t is 2^(j / TABLE) m, rounded, and q holds what that lost, to an eighth of itself.
     # range  |x| <= 2^14 (double 2^21): x - k LN2_NEAREST is then exact, for it is small and a multiple of a
@@ -193,6 +195,8 @@ cdef inline void table_powers(const vec *x, const vec *lost, const vec *w, int c
         else:
             t[s] = times_power(vlookup(powers.bare, z[s]), z[s]) if whole else vlookup(powers.rounded, z[s])
             rest = vlookup(powers.lost, z[s])
+            if more != NULL:
+                rest = rest + more[0]
             if not exact:
                 rest = rest + lost[s]
             r[s] = r[s] + rest
@@ -217,9 +221,9 @@ cdef inline void take_factor(vec bare, vec m, vec *t, vec *q) noexcept nogil:
 
 
 cdef inline void table_power(vec x, vec lost, const vec *w, bint exact, vec steps, bint whole, bint wide,
-                             const Powers *powers, vec *t, vec *q, vec *k, vec *z) noexcept nogil:
+                             const vec *more, const Powers *powers, vec *t, vec *q, vec *k, vec *z) noexcept nogil:
     # The same of one.
-    table_powers(&x, &lost, w, 1, exact, steps, whole, wide, powers, t, q, k, z)
+    table_powers(&x, &lost, w, 1, exact, steps, whole, wide, more, powers, t, q, k, z)
 
 
 cdef inline void table_exp(vec *x, int count, bint close, vec *beyond, vec *power) noexcept nogil:
