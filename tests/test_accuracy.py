@@ -239,6 +239,34 @@ def test_options_cost_no_digits_where_the_shift_and_the_logarithm_cancel(isa, dt
             assert in_eps(got, true, row, None) <= BOUNDS["ill-conditioned", dtype.name], name
 
 
+@pytest.mark.parametrize("n", [49, 65, 129, 1000])
+@pytest.mark.parametrize("size", [1e-3, 1, 60, 99, 130, 1e6, 1e12])
+def test_weighted_sums_near_zero_or_cancelling_keep_their_digits(isa, dtype, rng, n, size):
+    """Weights that leave the range in which terms have a way of their own, or drop what is not finite."""
+    a = rng.normal(0, 1, (6, n)).astype(dtype)
+    b = rng.uniform(0.5, 2, (6, n))
+    b[3:] *= rng.choice([-1, 1], (3, n))
+    b *= size / (np.abs(b) * np.exp(a)).sum(axis=1, keepdims=True)
+    b[1], b[4] = b[1] / size, b[4] * (np.arange(n) < 2)
+    b = b.astype(dtype)
+    b[:, 7:10] = 0
+    rows, signs = lsecy.logsumexp(a, b=b, axis=1, return_sign=True)
+    a[:, 7:10] = [np.inf, np.nan, 1e30]
+    for got, sign in (
+        lsecy.logsumexp(a, b=b, axis=1, return_sign=True),
+        lsecy.logsumexp(a.T.copy(), b=b.T.copy(), axis=0, return_sign=True),
+    ):
+        assert rows.tobytes() == got.tobytes()
+        assert signs.tobytes() == sign.tobytes()
+    for got, sign, row, weights in zip(rows, signs, a, b, strict=True):
+        true = exact.logsumexp(row, weights)
+        assert sign == true.sign
+        error = in_eps(got, true, row[weights != 0], weights[weights != 0])
+        assert error <= BOUNDS["ill-conditioned", dtype.name]
+        if well(true, row[weights != 0], weights[weights != 0]):
+            assert in_ulp(got, true, row, weights) <= BOUNDS["weighted", dtype.name]
+
+
 def test_ten_million_equal_terms_do_not_drift(isa, dtype):
     a = np.full(10_000_001, 1.5, dtype)
     true = exact.contract([1.5], [float(a.size)])

@@ -291,6 +291,13 @@ cdef inline dvec pair_tail(dvec x, dvec lost, dvec r, dvec k) noexcept nogil:
     return (r * r) * exp_tail(r) + (rest + rest * r)
 
 
+cdef inline dvec pair_tail_16(dvec r, dvec s) noexcept nogil:
+    # (exp(r) - 1 - r) / s, s = r^2, for |r| <= ln2/32: relative error of exp 2^-64.
+    return ((dsplat(EXP_PAIR_16[5]) * r + dsplat(EXP_PAIR_16[4])) * s
+            + (dsplat(EXP_PAIR_16[3]) * r + dsplat(EXP_PAIR_16[2]))) * s + (
+                dsplat(EXP_PAIR_16[1]) * r + dsplat(EXP_PAIR_16[0]))
+
+
 cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *z, dvec *k) noexcept nogil:
     # exp(x + lost) = 2^k (high + low), high = fl(high + low): the last bit of exp and 2^-56 beyond it;
     # `lost` is what rounding took from x.
@@ -303,10 +310,7 @@ cdef inline void pair_power(dvec x, dvec lost, dvec *high, dvec *low, dvec *z, d
         r = reduced(x, False, z, k)
         one = lookup(SIXTEENTHS, z[0])
         rest = r * r
-        tail = ((dsplat(EXP_PAIR_16[5]) * r + dsplat(EXP_PAIR_16[4])) * rest
-                + (dsplat(EXP_PAIR_16[3]) * r + dsplat(EXP_PAIR_16[2]))) * rest + (
-                    dsplat(EXP_PAIR_16[1]) * r + dsplat(EXP_PAIR_16[0]))
-        tail = one * (tail * rest + (r + lost)) + lookup(SIXTEENTHS_LOW, z[0])
+        tail = one * (pair_tail_16(r, rest) * rest + (r + lost)) + lookup(SIXTEENTHS_LOW, z[0])
     else:
         r = reduced(x, False, z, k)
         tail = pair_tail(x, lost, r, k[0])

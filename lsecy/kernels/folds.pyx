@@ -21,8 +21,8 @@ from libc.string cimport memcpy, memset
 
 from lsecy.kernels.elementary cimport (
     GROUP_BOUND, Powers, double_power, double_tail, float_powers, has_logs_near, horner, log_coarse, log_pair, logs_far,
-    logs_near, pair_power, pair_tail, powers_of_two, reduced, table_exp, table_power, table_powers, table_tails,
-    two_sum, vtwo_sum)
+    logs_near, pair_power, pair_tail, pair_tail_16, powers_of_two, reduced, table_exp, table_power, table_powers,
+    table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE, WITH_NOTHING,
@@ -803,6 +803,17 @@ cdef inline void keep_row(dvec *high, dvec *low, dvec *rest, dvec *size, Py_ssiz
     keep_lanes(highs, lows, rests, sizes, pairs, triples, sized, shift, states, place)
 
 
+# Functions of their own, for they are large, and rows that bring care with them are long.
+
+cdef void keep_triples(dvec *high, dvec *low, dvec *rest, dvec *size, double shift, const States *states,
+                       Py_ssize_t place) noexcept nogil:
+    keep_row(high, low, rest, size, DWIDTH, True, True, True, shift, states, place)
+
+
+cdef void join_triples(dvec *high, dvec *low, dvec *rest, dvec *size) noexcept nogil:
+    join(high, low, rest, size, DWIDTH, True, True, True)
+
+
 cdef inline void pad(const real *source, Py_ssize_t count, Py_ssize_t length, real filler, real *target) noexcept nogil:
     # `count` elements, then the filler: what adds nothing, rather than a second loop for the rest.
     # Whole vectors are stored, for a vector that is read soon after waits for parts of it.
@@ -1003,42 +1014,74 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
         for v in range(DWIDTH // DLANES):
             add_double(terms, 0, j + v * DLANES, c, exact, triples, high + v, low + v, rest + v, size + v)
         i += DWIDTH
-    keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
+    if exact and triples:
+        keep_triples(high, low, rest, size, shift, states, place)
+    else:
+        keep_row(high, low, rest, size, DWIDTH, exact, triples, True, shift, states, place)
 
 
-# EXACT without weights, of rows that are not short.  A term is cut at a grid on which terms below 2^7 add up
-# without error, so that a tree of eight first parts loses nothing; the rests, which are small, make a tree of their
-# own, and only eight terms' sums are added with care.  Half of the time of pairs, to the same digits; but a rest that
-# could be subnormal is left to these.
+# EXACT, of rows that are not short.  A sum that starts at `exact_grid` takes of each term what lies on a grid, on which
+# sums below 2^7 have no error; what it leaves, which is small, makes a tree of eight, and only these are added with
+# care.  Half of the time of pairs, to the same digits; but a rest that could be subnormal is left to these, and
+# weighted terms that may leave the grid.
 
-cdef inline void exact_parts(dvec x, dvec lost, bint general, dvec *high, dvec *low) noexcept nogil:
-    # exp(x + lost) = high + low, high a multiple of 2^-44 if below 2^7.
+cdef inline dvec exact_grid() noexcept nogil:
+    return dsplat(384)    # 2^-44 is the unit of its last place
+
+
+cdef inline void exact_parts(dvec x, dvec lost, bint general, const dvec *b, dvec *high, dvec *low,
+                             dvec *size) noexcept nogil:
+    # Adds to `high` of exp(x + lost) a multiple of 2^-44, if high stays below 512, and gives the rest of it.
+    # b: NULL, or weights; their terms' magnitudes are added to `size`.
+    #     exp(x + lost) = t (1 + q), t = 2^k with k a whole number, or with a register table a multiple of 1/16
     # range  [-708, 710]: what lies below counts as 0 from -709 on, what above as infinity or NaN
     # bound  2^-55 relative, of float32 elements 2^-53; near 0 nothing of a tiny x is lost
-    cdef dvec p, r, tail, t, z, k, grid = dsplat(384)
+    cdef dvec r, s, q, tail, t, z, k, y, taken, total
     cdef divec gone
-    x = dat_most(x, dsplat(710))
+    cdef bint apart = REAL_BITS == 64 and not REGISTER_TABLE    # is `tail` to be added to q?
+    if b != NULL:
+        x = dpick(b[0] == dsplat(0), dsplat(-INFINITY), x)
     if REGISTER_TABLE:
         gone = x < dsplat(-708)
-        x = dpick(gone, dsplat(0), x)    # nothing subnormal is computed, for which a processor takes 150 cycles
-        pair_power(x, lost, &p, &tail, &z, &k)
-        t = dpick(gone, dsplat(0), dterm_in_range(p, z, k))
-        high[0] = (t + grid) - grid
-        low[0] = dpick(gone, dsplat(0), (t - high[0]) + dterm_in_range(tail, z, k))
-        return
-    x = dat_least(x, dsplat(-709))
-    r = reduced(x, False, &z, &k)
-    t = dterm_in_range(dsplat(1), z, k)
-    if REAL_BITS == 64:
-        tail = pair_tail(x, lost, r, k)
-        high[0] = ((t * (r + tail) + t) + grid) - grid
-        low[0] = t * tail + (t * r + (t - high[0]))    # the differences are exact
-        return
-    if general:
-        r = r + lost
-    r = (r * r) * double_tail(r) + r
-    high[0] = ((t * r + t) + grid) - grid
-    low[0] = t * r + (t - high[0])
+        r = reduced(dat_least(x, dsplat(-708)), False, &z, &k)    # nothing subnormal, which takes 150 cycles
+        s = r * r
+        t = dpick(gone, dsplat(0), dterm_in_range(lookup(SIXTEENTHS, z), z, k))
+        q = r + lookup(SIXTEENTHS_REST, z)
+        if general:
+            q = q + lost
+        if REAL_BITS == 32:
+            tail = (dsplat(EXP_DOUBLE_16[4]) * s + (dsplat(EXP_DOUBLE_16[3]) * r + dsplat(EXP_DOUBLE_16[2]))) * s + (
+                dsplat(EXP_DOUBLE_16[1]) * r + dsplat(EXP_DOUBLE_16[0]))
+        else:
+            tail = pair_tail_16(r, s)
+        q = tail * s + q
+    else:
+        x = dat_least(dat_most(x, dsplat(710)), dsplat(-709))
+        r = reduced(x, False, &z, &k)
+        t = dterm_in_range(dsplat(1), z, k)
+        if apart:
+            tail = pair_tail(x, lost, r, k)
+            q = r
+        else:
+            if general:
+                r = r + lost
+            tail = double_tail(r)
+            q = (r * r) * tail + r
+    # Differences are exact: both lie within a factor of two, or what is subtracted is 0.
+    y = t * (q + tail) + t if apart else t * q + t
+    taken = y
+    if b == NULL:
+        total = high[0] + y
+        taken = total - high[0]
+    low[0] = t * q + (t - taken)
+    if apart:
+        low[0] = t * tail + low[0]
+    if b != NULL:
+        t = y * b[0]
+        size[0] = size[0] + dmagnitude(t)
+        total = high[0] + t
+        low[0] = (low[0] * b[0] - residual(t, y, b[0])) + (t - (total - high[0]))
+    high[0] = total
 
 
 cdef inline dvec dtree(const dvec *e) noexcept nogil:
@@ -1049,20 +1092,36 @@ cdef inline void add_eight_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_
                                    Py_ssize_t j_apart, dvec shift, int count, bint general, dvec *high, dvec *low,
                                    dvec *rest) noexcept nogil:
     # As eight_terms.
-    cdef dvec h[TREE]
     cdef dvec l[TREE]
-    cdef dvec x, lost = dsplat(0), b = dsplat(0)
+    cdef dvec h = high[0]
+    cdef dvec x, more, lost = dsplat(0), b = dsplat(0)
     cdef int s
     for s in range(TREE):
         if s >= count:
-            h[s] = l[s] = dsplat(0)
+            l[s] = dsplat(0)
             continue
         if general:
             x = fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
         else:
             x = load_double(<const real *> terms.a + (row + s * row_apart) * terms.a_step + j + s * j_apart)
-        exact_parts(x - shift, lost, general, h + s, l + s)
-    add_triple(dtree(h), dtree(l), dsplat(0), high, low, rest)
+        exact_parts(x - shift, lost, general, NULL, &h, l + s, NULL)
+    high[0] = h
+    two_sum(low[0], dtree(l), low, &more)    # beside a large term the small ones gather there, and must not drift
+    rest[0] = rest[0] + more
+
+
+cdef void add_weighted_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
+                               Py_ssize_t j_apart, int count, dvec *high, dvec *low, dvec *rest,
+                               dvec *size) noexcept nogil:
+    # The same of terms with weights, whose shift is 0.
+    cdef dvec l = dsplat(0), x, lost, b, part
+    cdef int s
+    for s in range(count):
+        x = fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
+        exact_parts(x, lost, True, &b, high, &part, size)
+        l = l + part
+    two_sum(low[0], l, low, &part)
+    rest[0] = rest[0] + part
 
 
 cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint general, const States *states,
@@ -1070,31 +1129,49 @@ cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint ge
     cdef dvec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec rest[SPREAD]
+    cdef dvec size[SPREAD]
     cdef Tail tail
     cdef dvec c = dsplat(shift)
-    cdef Py_ssize_t i = 0, stripe = TREE * DWIDTH
+    cdef bint weighted = general and terms.b != NULL
+    cdef Py_ssize_t i = 0, j, stripe = TREE * DWIDTH
     cdef int v, count
     for v in range(DWIDTH // DLANES):
-        high[v] = low[v] = rest[v] = dsplat(0)
-    while i + stripe <= n:
+        high[v] = exact_grid()
+        low[v] = rest[v] = size[v] = dsplat(0)
+    while i < n:
+        j = i
+        count = TREE
+        if n - i < stripe:
+            count = in_tree(n, i, DWIDTH)
+            pad_terms(terms, i, n - i, count * DWIDTH, <real> -INFINITY, &tail)
+            terms = &tail.terms
+            j = 0
         for v in range(DWIDTH // DLANES):
-            add_eight_exactly(terms, 0, 0, i + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
+            if weighted:
+                add_weighted_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, count, high + v, low + v, rest + v, size + v)
+            elif count == TREE:
+                add_eight_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
+            else:
+                add_eight_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, c, count, general, high + v, low + v, rest + v)
         i += stripe
-    if i < n:
-        count = in_tree(n, i, DWIDTH)
-        pad_terms(terms, i, n - i, count * DWIDTH, <real> -INFINITY, &tail)
-        for v in range(DWIDTH // DLANES):
-            add_eight_exactly(&tail.terms, 0, 0, v * DLANES, DWIDTH, c, count, general, high + v, low + v, rest + v)
-    keep_row(high, low, rest, high, DWIDTH, True, True, False, shift, states, place)
+    for v in range(DWIDTH // DLANES):
+        high[v] = high[v] - exact_grid()
+        if not weighted:    # none of them is negative
+            size[v] = high[v]
+    keep_triples(high, low, rest, size, shift, states, place)
 
 
-cdef inline bint has_parts(const Terms *terms, Py_ssize_t n) noexcept nogil:
-    return terms.b == NULL and not is_short(n, REAL_BITS)
+cdef inline bint has_parts(Py_ssize_t n) noexcept nogil:
+    return not is_short(n, REAL_BITS)
 
 
-cdef inline bint parts_suffice(const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
-    # Not where all but one term is next to nothing; a sum that is refused needs nothing more.
-    return fabs(states.low[place] + states.rest[place]) > 1e-280 or not accepted_lane(states, place, n)
+cdef inline bint parts_suffice(const Terms *terms, const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
+    # Not where all but one term is next to nothing; a sum that is refused needs nothing more.  With weights not where
+    # terms may leave the grid, or a difference from the shift may not be exact.
+    cdef bint fine = accepted_lane(states, place, n)
+    if terms.b != NULL and not (fine and states.size[place] < 100 and states.shift[place] == 0):
+        return False
+    return fabs(states.low[place] + states.rest[place]) > 1e-280 or not fine
 
 
 cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
@@ -1102,12 +1179,12 @@ cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
     # Every combination of constants is a loop of its own.
     cdef double highs[LANES_BOUND]
     cdef double lows[LANES_BOUND]
-    if care == EXACT and has_parts(terms, n):
+    if care == EXACT and has_parts(n) and (shift == 0 or terms.b == NULL):
         if is_plain(terms):
             exact_row(terms, n, shift, False, states, place)
         else:
             exact_row(terms, n, shift, True, states, place)
-        if parts_suffice(states, place, n):
+        if parts_suffice(terms, states, place, n):
             return
     if care == EXACT:
         double_row(terms, n, shift, True, True, states, place)
@@ -1306,7 +1383,10 @@ cdef inline void double_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width
             while row < n:
                 add_double(terms, row, j, c, exact, triples, high + p, low + p, rest + p, size + p)
                 row += DWIDTH
-        join(high, low, rest, size, DWIDTH, exact, triples, True)
+        if exact and triples:
+            join_triples(high, low, rest, size)
+        else:
+            join(high, low, rest, size, DWIDTH, exact, triples, True)
         keep_columns(states, j, c, high[0], low[0] if exact else dsplat(0), rest[0] if triples else dsplat(0), size[0])
 
 
@@ -1316,14 +1396,18 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
     cdef double high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef double rest[SPREAD * TILE]
+    cdef double size[SPREAD * TILE]
     cdef dvec h[SPREAD]
     cdef dvec l[SPREAD]
     cdef dvec r[SPREAD]
+    cdef dvec m[SPREAD]
     cdef dvec c
+    cdef bint weighted = general and terms.b != NULL
     cdef Py_ssize_t vectors = (width + DLANES - 1) // DLANES, first = 0, row, j, place, v, k
     cdef int count, p
     for k in range(DWIDTH * TILE):
-        high[k] = low[k] = rest[k] = 0
+        high[k] = dlane(exact_grid(), 0)
+        low[k] = rest[k] = size[k] = 0
     while first < n:
         for p in range(DWIDTH):
             row = first + p
@@ -1337,7 +1421,11 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
                 h[0] = dload(high + place)
                 l[0] = dload(low + place)
                 r[0] = dload(rest + place)
-                if count == TREE:
+                if weighted:
+                    m[0] = dload(size + place)
+                    add_weighted_exactly(terms, row, DWIDTH, j, 0, count, h, l, r, m)
+                    dstore(size + place, m[0])
+                elif count == TREE:
                     add_eight_exactly(terms, row, DWIDTH, j, 0, c, TREE, general, h, l, r)
                 else:
                     add_eight_exactly(terms, row, DWIDTH, j, 0, c, count, general, h, l, r)
@@ -1347,12 +1435,13 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
         first += TREE * DWIDTH
     for v in range(vectors):
         for p in range(DWIDTH):
-            h[p] = dload(high + p * TILE + v * DLANES)
+            h[p] = dload(high + p * TILE + v * DLANES) - exact_grid()
             l[p] = dload(low + p * TILE + v * DLANES)
             r[p] = dload(rest + p * TILE + v * DLANES)
-        join(h, l, r, h, DWIDTH, True, True, False)
+            m[p] = dload(size + p * TILE + v * DLANES) if weighted else h[p]    # none is negative
+        join_triples(h, l, r, m)
         j = column_of(v, DLANES, width)
-        keep_columns(states, j, load_double(shift + j), h[0], l[0], r[0], h[0])
+        keep_columns(states, j, load_double(shift + j), h[0], l[0], r[0], m[0])
 
 
 cdef void exact_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
@@ -1366,18 +1455,18 @@ cdef void exact_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
     else:
         exact_columns(terms, n, width, shift, True, states)
     for j in range(width):
-        all_suffice = all_suffice and parts_suffice(states, j, n)
+        all_suffice = all_suffice and parts_suffice(terms, states, j, n)
     if all_suffice:
         return
     double_panel(terms, n, width, shift, True, True, &pairs)
     for j in range(width):
-        if not parts_suffice(states, j, n):
+        if not parts_suffice(terms, states, j, n):
             keep(states, j, pairs.shift[j], pairs.high[j], pairs.low[j], pairs.rest[j], pairs.size[j])
 
 
 cdef void look_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                        Care care, const States *states) noexcept nogil:
-    if care == EXACT and has_parts(terms, n):
+    if care == EXACT and has_parts(n):
         exact_panel(terms, n, width, shift, states)
     elif care == EXACT:
         double_panel(terms, n, width, shift, True, True, states)
@@ -2194,9 +2283,9 @@ def exp_pair(double x):
 
 def exp_parts(double x):
     """The same where the EXACT fold adds on a grid."""
-    cdef dvec high, low
-    exact_parts(dsplat(x), dsplat(0), False, &high, &low)
-    return dlane(high, 0), dlane(low, 0)
+    cdef dvec low, high = exact_grid()
+    exact_parts(dsplat(x), dsplat(0), False, NULL, &high, &low, NULL)
+    return dlane(high - exact_grid(), 0), dlane(low, 0)
 
 
 def log_pair_sum(double high, double low, double shift):
