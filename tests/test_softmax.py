@@ -192,11 +192,13 @@ def test_shares_next_to_where_a_shift_begins_stay_within_their_bound(isa, dtype,
     assert error <= BOUNDS[function, dtype.name]
 
 
-@pytest.mark.parametrize("n", [2, 3, 64, 65, 5000])
+@pytest.mark.parametrize("n", [2, 3, 48, 64, 65, 5000])
 def test_the_winner_keeps_its_digits_at_any_gap(isa, dtype, n):
-    """A sweep of one winner beside equals, from nearby to just above underflow."""
+    """A sweep of one winner beside equals, from nearby to where all of these together are nothing."""
     errors = {}
-    for gap in np.linspace(0.1, 80 if dtype == np.float32 else 700, 60).astype(dtype):
+    far, nothing = (80, 115) if dtype == np.float32 else (700, 770)
+    gaps = np.concatenate([np.linspace(0.1, far, 60), np.linspace(far, nothing, 60)])
+    for gap in gaps.astype(dtype):
         a = np.full(n, 40 - gap, dtype)
         a[n // 2] = 40
         true = -exact.contract([0.0, float(a[0]) - 40], [1.0, n - 1.0]).value

@@ -875,11 +875,11 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         x = along_or_across(terms, n, i, j, along, &tail, &lost, w)
         top = (x == whole.peak) & (lost == whole.peak_low)
         y = pick(top, splat(<real> -INFINITY), difference(x, &lower, lower.bottom, False, True, &lost))
-        if not all_set(y < splat(-746)):
+        if not all_set(y < splat(-790)):    # many terms below the smallest number may be one
             store(d, y)
             store(rounded, lost)
             for k in range(LANES):
-                if d[k] < -746 or d[k] > -600:    # adds nothing, or to a sum that is no such one
+                if d[k] < -790 or d[k] > -600:    # adds nothing, or to a sum that is no such one
                     continue
                 place = 0 if along else k
                 term = expl(d[k])
@@ -1645,7 +1645,7 @@ cdef inline void pair_and_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, K
 cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *whole) noexcept nogil:
     # first + second = log(1 + rest / exp(peak)), for a rest of (high + low) 2^power.
     cdef Powers powers = powers_of_two()
-    cdef vec t, q, k, z, y, scale, total, error, tail, rest, rest_low, limit, zero = splat(0)
+    cdef vec t, q, k, z, y, total, error, tail, rest, rest_low, limit, zero = splat(0)
     cdef ivec ample, close
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
@@ -1653,14 +1653,12 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
     cdef int which
     table_power(splat(0) - whole.peak, splat(0) - whole.peak_low, NULL, exact, splat(WHOLE_STEPS), False, False, NULL,
                 &powers, &t, &q, &k, &z)
-    scale = rounded_at(splat(1), k, splat(0) - power)
     y = high * t
     low = low * t
     low = ((y + low) * q + low) - vresidual(y, high, t)
     total = y + low
-    low = ((y - total) + low) * scale
-    rest = total * scale
-    rest_low = low
+    rest = rounded_at(total, k, splat(0) - power)
+    rest_low = low = rounded_at((y - total) + low, k, splat(0) - power)
     vtwo_sum(splat(1), rest, &y, &error)
     low = error + low
     # Next to 0 the last bit of 1 + rest is too coarse to start from; the series there is right to 2^-26 (double 2^-56).
@@ -1704,12 +1702,11 @@ cdef inline void log_of_rest(vec power, vec high, vec low, bint exact, Whole *wh
 cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, Py_ssize_t ahead, vec *power,
                              vec *high, vec *low, Whole *whole, bint *nothing) noexcept nogil:
     # (high + low) 2^power, with which what a peak's share lacks of 1 is known to all its digits.  Not for lanes whose
-    # peak is far, or so alone that its rest could be subnormal, unless it is 0.  `nothing`: may there be lanes without
-    # anything?  Their peak is NaN.
+    # peak is far.  `nothing`: may there be lanes without anything?  Their peak is NaN.
     cdef real rest[SHORT_ROW * LANES_BOUND]
     cdef Kept kept
     cdef Terms others = plain_terms(rest, LANES)
-    cdef real apart = 60 if REAL_BITS == 32 else 600
+    cdef real apart = 110 if REAL_BITS == 32 else 760    # a rest that lies further below is 0, even as a subnormal number
     cdef vec second, zero = splat(0)
     cdef Base base
     cdef ivec usual, alone
@@ -1723,7 +1720,7 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     base = base_of(pick(usual, second, zero), zero, False, False)
     all_usual = all_set(usual)
     if not all_usual:
-        alone = second == splat(<real> -INFINITY)
+        alone = (second == splat(<real> -INFINITY)) | (whole.peak - second >= splat(apart))
         usual = usual | (alone & (magnitude(unless_nothing(whole.peak)) < splat(largest_near() - apart)))
         base = base_of(pick(usual, pick(alone, unless_nothing(whole.peak), second), zero), zero, False, False)
         whole.peak = nan_for_nothing(whole.peak, whole.peak)

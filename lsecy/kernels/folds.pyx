@@ -1022,8 +1022,8 @@ cdef inline void double_row(const Terms *terms, Py_ssize_t n, real shift, bint e
 
 # EXACT, of rows that are not short.  A sum that starts at `exact_grid` takes of each term what lies on a grid, on which
 # sums below 2^7 have no error; what it leaves, which is small, makes a tree of eight, and only these are added with
-# care.  Half of the time of pairs, to the same digits; but a rest that could be subnormal is left to these, and
-# weighted terms that may leave the grid.
+# care.  Half of the time of pairs, to the same digits; but a rest that could be subnormal is left to these.  Weighted
+# terms, which may be of any size, are added without a grid.
 
 cdef inline dvec exact_grid() noexcept nogil:
     return dsplat(384)    # 2^-44 is the unit of its last place
@@ -1031,8 +1031,9 @@ cdef inline dvec exact_grid() noexcept nogil:
 
 cdef inline void exact_parts(dvec x, dvec lost, bint general, const dvec *b, dvec *high, dvec *low,
                              dvec *size) noexcept nogil:
-    # Adds to `high` of exp(x + lost) a multiple of 2^-44, if high stays below 512, and gives the rest of it.
-    # b: NULL, or weights; their terms' magnitudes are added to `size`.
+    # Adds to `high` of exp(x + lost) what lies on its grid, and gives the rest of it.
+    # b: NULL, or weights, of which high may be anything; their terms' magnitudes are added to `size`, which is infinite
+    # where one is so large that it could make something of what lies below the range.
     #     exp(x + lost) = t (1 + q), t = 2^k with k a whole number, or with a register table a multiple of 1/16
     # range  [-708, 710]: what lies below counts as 0 from -709 on, what above as infinity or NaN
     # bound  2^-55 relative, of float32 elements 2^-53; near 0 nothing of a tiny x is lost
@@ -1078,9 +1079,9 @@ cdef inline void exact_parts(dvec x, dvec lost, bint general, const dvec *b, dve
         low[0] = t * tail + low[0]
     if b != NULL:
         t = y * b[0]
-        size[0] = size[0] + dmagnitude(t)
-        total = high[0] + t
-        low[0] = (low[0] * b[0] - residual(t, y, b[0])) + (t - (total - high[0]))
+        size[0] = size[0] + dpick(dmagnitude(b[0]) < dsplat(1.8446744073709552e19), dmagnitude(t), dsplat(INFINITY))
+        two_sum(high[0], t, &total, &taken)
+        low[0] = (low[0] * b[0] - residual(t, y, b[0])) + taken
     high[0] = total
 
 
@@ -1111,14 +1112,16 @@ cdef inline void add_eight_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_
 
 
 cdef void add_weighted_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_t row_apart, Py_ssize_t j,
-                               Py_ssize_t j_apart, int count, dvec *high, dvec *low, dvec *rest,
+                               Py_ssize_t j_apart, dvec shift, int count, dvec *high, dvec *low, dvec *rest,
                                dvec *size) noexcept nogil:
-    # The same of terms with weights, whose shift is 0.
-    cdef dvec l = dsplat(0), x, lost, b, part
+    # The same of terms with weights, whose exponents may lie far from the shift.
+    cdef dvec l = dsplat(0), x, y, error, lost, b, part
     cdef int s
     for s in range(count):
         x = fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
-        exact_parts(x, lost, True, &b, high, &part, size)
+        two_sum(x, dsplat(0) - shift, &y, &error)
+        lost = lost + error
+        exact_parts(y, dpick(lost - lost == dsplat(0), lost, dsplat(0)), True, &b, high, &part, size)
         l = l + part
     two_sum(low[0], l, low, &part)
     rest[0] = rest[0] + part
@@ -1136,7 +1139,7 @@ cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint ge
     cdef Py_ssize_t i = 0, j, stripe = TREE * DWIDTH
     cdef int v, count
     for v in range(DWIDTH // DLANES):
-        high[v] = exact_grid()
+        high[v] = dsplat(0) if weighted else exact_grid()
         low[v] = rest[v] = size[v] = dsplat(0)
     while i < n:
         j = i
@@ -1148,16 +1151,16 @@ cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint ge
             j = 0
         for v in range(DWIDTH // DLANES):
             if weighted:
-                add_weighted_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, count, high + v, low + v, rest + v, size + v)
+                add_weighted_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, c, count, high + v, low + v, rest + v,
+                                     size + v)
             elif count == TREE:
                 add_eight_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, c, TREE, general, high + v, low + v, rest + v)
             else:
                 add_eight_exactly(terms, 0, 0, j + v * DLANES, DWIDTH, c, count, general, high + v, low + v, rest + v)
         i += stripe
     for v in range(DWIDTH // DLANES):
-        high[v] = high[v] - exact_grid()
         if not weighted:    # none of them is negative
-            size[v] = high[v]
+            size[v] = high[v] = high[v] - exact_grid()
     keep_triples(high, low, rest, size, shift, states, place)
 
 
@@ -1166,12 +1169,11 @@ cdef inline bint has_parts(Py_ssize_t n) noexcept nogil:
 
 
 cdef inline bint parts_suffice(const Terms *terms, const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
-    # Not where all but one term is next to nothing; a sum that is refused needs nothing more.  With weights not where
-    # terms may leave the grid, or a difference from the shift may not be exact.
+    # Not where all but one term is next to nothing; a sum that is refused needs nothing more, unless a weight may have
+    # led beyond the range.
+    cdef double least = 1e-280 if terms.b == NULL else 1e-200
     cdef bint fine = accepted_lane(states, place, n)
-    if terms.b != NULL and not (fine and states.size[place] < 100 and states.shift[place] == 0):
-        return False
-    return fabs(states.low[place] + states.rest[place]) > 1e-280 or not fine
+    return fabs(states.low[place] + states.rest[place]) > least if fine else terms.b == NULL
 
 
 cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
@@ -1179,7 +1181,7 @@ cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
     # Every combination of constants is a loop of its own.
     cdef double highs[LANES_BOUND]
     cdef double lows[LANES_BOUND]
-    if care == EXACT and has_parts(n) and (shift == 0 or terms.b == NULL):
+    if care == EXACT and has_parts(n):
         if is_plain(terms):
             exact_row(terms, n, shift, False, states, place)
         else:
@@ -1406,7 +1408,7 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
     cdef Py_ssize_t vectors = (width + DLANES - 1) // DLANES, first = 0, row, j, place, v, k
     cdef int count, p
     for k in range(DWIDTH * TILE):
-        high[k] = dlane(exact_grid(), 0)
+        high[k] = 0 if weighted else dlane(exact_grid(), 0)
         low[k] = rest[k] = size[k] = 0
     while first < n:
         for p in range(DWIDTH):
@@ -1423,7 +1425,7 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
                 r[0] = dload(rest + place)
                 if weighted:
                     m[0] = dload(size + place)
-                    add_weighted_exactly(terms, row, DWIDTH, j, 0, count, h, l, r, m)
+                    add_weighted_exactly(terms, row, DWIDTH, j, 0, c, count, h, l, r, m)
                     dstore(size + place, m[0])
                 elif count == TREE:
                     add_eight_exactly(terms, row, DWIDTH, j, 0, c, TREE, general, h, l, r)
@@ -1435,10 +1437,12 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
         first += TREE * DWIDTH
     for v in range(vectors):
         for p in range(DWIDTH):
-            h[p] = dload(high + p * TILE + v * DLANES) - exact_grid()
+            h[p] = dload(high + p * TILE + v * DLANES)
             l[p] = dload(low + p * TILE + v * DLANES)
             r[p] = dload(rest + p * TILE + v * DLANES)
-            m[p] = dload(size + p * TILE + v * DLANES) if weighted else h[p]    # none is negative
+            m[p] = dload(size + p * TILE + v * DLANES)
+            if not weighted:    # none is negative
+                m[p] = h[p] = h[p] - exact_grid()
         join_triples(h, l, r, m)
         j = column_of(v, DLANES, width)
         keep_columns(states, j, load_double(shift + j), h[0], l[0], r[0], m[0])
