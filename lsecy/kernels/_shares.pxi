@@ -1706,7 +1706,7 @@ cdef inline ivec sum_of_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bin
     cdef real rest[SHORT_ROW * LANES_BOUND]
     cdef Kept kept
     cdef Terms others = plain_terms(rest, LANES)
-    cdef real apart = 110 if REAL_BITS == 32 else 760    # a rest that lies further below is 0, even as a subnormal number
+    cdef real apart = 110 if REAL_BITS == 32 else 760    # what lies so far below is 0 even among subnormal numbers
     cdef vec second, zero = splat(0)
     cdef Base base
     cdef ivec usual, alone

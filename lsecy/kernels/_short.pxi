@@ -68,7 +68,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
     cdef real zeros[LANES_BOUND]
     cdef Terms plain
     cdef States states
-    cdef dvec x, total, exact, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
+    cdef dvec x, high, low, part, total, exact, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
     cdef dvec special = zero, peak = zero - infinity, second = zero - infinity
     cdef divec near
     cdef Py_ssize_t row
@@ -82,7 +82,16 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
     # A second term that cannot be seen beside the first leaves an answer next to zero as right as it is.
     near = (dmagnitude(result) < nearest()) & (
         second > dsplat(-110 if REAL_BITS == 32 else -746))
-    if dany(near):
+    if dany(near) and REAL_BITS == 32:    # to 2^-53, with plenty to spare for what so few small parts lose
+        high = exact_grid()
+        low = zero
+        for row in range(n):
+            exact_parts(load_double(a + row * a_step), zero, False, NULL, &high, &part, NULL)
+            low = low + part
+        high = high - exact_grid()
+        total = high + low
+        result = dpick(near, log_pair(total, (high - total) + low, zero), result)
+    elif dany(near):
         states = states_in(memory, LANES_BOUND)
         for row in range(LANES_BOUND):
             zeros[row] = 0
