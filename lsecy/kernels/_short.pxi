@@ -68,7 +68,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
     cdef real zeros[LANES_BOUND]
     cdef Terms plain
     cdef States states
-    cdef dvec x, high, low, part, total, exact, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
+    cdef dvec x, high, low, part, total, result = dload(value), infinity = dsplat(INFINITY), zero = dsplat(0)
     cdef dvec special = zero, peak = zero - infinity, second = zero - infinity
     cdef divec near
     cdef Py_ssize_t row
@@ -90,7 +90,7 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
             low = low + part
         high = high - exact_grid()
         total = high + low
-        result = dpick(near, log_pair(total, (high - total) + low, zero), result)
+        low = (high - total) + low
     elif dany(near):
         states = states_in(memory, LANES_BOUND)
         for row in range(LANES_BOUND):
@@ -98,8 +98,9 @@ cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) no
         plain = plain_terms(a, a_step)
         look_columns(&plain, n, DLANES, zeros, EXACT, &states)
         total = dload(states.high)
-        exact = log_pair(total, dload(states.low) + dload(states.rest), zero)
-        result = dpick(near, exact, result)
+        low = dload(states.low) + dload(states.rest)
+    if dany(near):
+        result = dpick(near, log_pair(total, low, zero), result)
     result = dpick(peak == zero - infinity, zero - infinity, result)
     dstore(value, dpick(special == zero, result, special))
 

@@ -346,11 +346,20 @@ cdef inline vec fast_term(vec x) noexcept nogil:
     return x
 
 
+cdef inline dvec less_shift(dvec a, dvec shift, dvec *lost) noexcept nogil:
+    # a - shift; what rounding takes from it joins `lost`, which is nothing beside an infinite a.
+    cdef dvec x, error
+    two_sum(a, dsplat(0) - shift, &x, &error)
+    lost[0] = lost[0] + error
+    lost[0] = dpick(lost[0] - lost[0] == dsplat(0), lost[0], dsplat(0))
+    return x
+
+
 cdef inline void double_term(dvec a, dvec lost, dvec shift, dvec b, bint weighted, bint exact,
                              dvec *high, dvec *low) noexcept nogil:
     # b exp(a + lost - shift) in double; exact: as an unevaluated sum of two.  Where weights span the
     # whole range, a term may count whose a lies far from the shift: only then a - shift is not exact.
-    cdef dvec p, z, k, mantissa, exponent, product, x, error
+    cdef dvec p, z, k, mantissa, exponent, product, x
     cdef divec gone
     if not exact:
         double_power(a - shift, True, &p, &z, &k)
@@ -360,9 +369,7 @@ cdef inline void double_term(dvec a, dvec lost, dvec shift, dvec b, bint weighte
         else:
             high[0] = dterm_of_power(p, k)
         return
-    two_sum(a, dsplat(0) - shift, &x, &error)
-    lost = lost + error
-    lost = dpick(lost - lost == dsplat(0), lost, dsplat(0))    # infinite a
+    x = less_shift(a, shift, &lost)
     pair_power(x, lost, &p, low, &z, &k)
     if weighted:
         dsplit_power(b, &mantissa, &exponent)
@@ -1115,13 +1122,11 @@ cdef void add_weighted_exactly(const Terms *terms, Py_ssize_t row, Py_ssize_t ro
                                Py_ssize_t j_apart, dvec shift, int count, dvec *high, dvec *low, dvec *rest,
                                dvec *size) noexcept nogil:
     # The same of terms with weights, whose exponents may lie far from the shift.
-    cdef dvec l = dsplat(0), x, y, error, lost, b, part
+    cdef dvec l = dsplat(0), x, lost, b, part
     cdef int s
     for s in range(count):
-        x = fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b)
-        two_sum(x, dsplat(0) - shift, &y, &error)
-        lost = lost + error
-        exact_parts(y, dpick(lost - lost == dsplat(0), lost, dsplat(0)), True, &b, high, &part, size)
+        x = less_shift(fetch_double(terms, row + s * row_apart, j + s * j_apart, &lost, &b), shift, &lost)
+        exact_parts(x, lost, True, &b, high, &part, size)
         l = l + part
     two_sum(low[0], l, low, &part)
     rest[0] = rest[0] + part
@@ -1164,10 +1169,6 @@ cdef inline void exact_row(const Terms *terms, Py_ssize_t n, real shift, bint ge
     keep_triples(high, low, rest, size, shift, states, place)
 
 
-cdef inline bint has_parts(Py_ssize_t n) noexcept nogil:
-    return not is_short(n, REAL_BITS)
-
-
 cdef inline bint parts_suffice(const Terms *terms, const States *states, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
     # Not where all but one term is next to nothing; a sum that is refused needs nothing more, unless a weight may have
     # led beyond the range.
@@ -1181,7 +1182,7 @@ cdef void look_row(const Terms *terms, Py_ssize_t n, real shift, Care care,
     # Every combination of constants is a loop of its own.
     cdef double highs[LANES_BOUND]
     cdef double lows[LANES_BOUND]
-    if care == EXACT and has_parts(n):
+    if care == EXACT and not is_short(n, REAL_BITS):
         if is_plain(terms):
             exact_row(terms, n, shift, False, states, place)
         else:
@@ -1470,7 +1471,7 @@ cdef void exact_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const 
 
 cdef void look_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                        Care care, const States *states) noexcept nogil:
-    if care == EXACT and has_parts(n):
+    if care == EXACT and not is_short(n, REAL_BITS):
         exact_panel(terms, n, width, shift, states)
     elif care == EXACT:
         double_panel(terms, n, width, shift, True, True, states)
