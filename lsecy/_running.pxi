@@ -153,7 +153,7 @@ cdef struct Wide:
 
 cdef inline void widen(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, Py_ssize_t width,
                        Wide *wide) noexcept nogil:
-    # Elements `start` on of a row (width 0), or rows `start` on of a panel.
+    # Elements `start` on of a row (width 0), or rows `start` on of a panel.  What a mask leaves out of plain ones is -inf.
     cdef Py_ssize_t row, k, across = max(1, width)
     cdef Py_ssize_t first = start * terms.a_step if width else start, first_b = start * terms.b_step if width else start
     cdef const float *a
@@ -165,14 +165,19 @@ cdef inline void widen(const Problem *problem, const Terms *terms, Py_ssize_t st
         here.a = <const double *> terms.a + first
         if terms.logb != NULL:
             here.logb = <const double *> terms.logb + (first_b if width or terms.b_inner else 0)
-        return
-    here.a = wide.a
-    here.a_step = width
-    for row in range(n if width else 1):
-        a = <const float *> terms.a + first + row * terms.a_step
-        for k in range(width if width else n):
-            wide.a[row * width + k] = a[k]
-    if terms.logb == NULL:
+    else:
+        here.a = wide.a
+        here.a_step = width
+        for row in range(n if width else 1):
+            a = <const float *> terms.a + first + row * terms.a_step
+            for k in range(width if width else n):
+                wide.a[row * width + k] = a[k]
+    if are_masked(here):
+        kernels_64.drop(here, n if width else 1, width if width else n, -INFINITY, wide.a, width)
+        here.a = wide.a
+        here.a_step = width
+        here.kept = NULL
+    if terms.logb == NULL or problem.bits == 64:
         return
     here.logb = wide.logb
     here.b_step = across
@@ -256,8 +261,21 @@ cdef inline bint is_far_from_one(double sum) noexcept nogil:
     return LARGE < sum < 1e300 or (sum > 1e-100 and sum * LARGE < 1)
 
 
-cdef inline bint may_be_plain(const Terms *terms, const States *running, Py_ssize_t k) noexcept nogil:
-    return is_plain(terms) and running.shift[k] == 0 and is_far_from_one(running.high[k])
+cdef inline bint may_be_rounded(const States *running, Py_ssize_t k) noexcept nogil:
+    return running.shift[k] == 0 and is_far_from_one(running.high[k])
+
+
+cdef inline bint may_be_paired(const States *running, Py_ssize_t k) noexcept nogil:
+    # A sum of nothing has any shift.
+    cdef double sum = running.high[k]
+    return sum == 0 or (running.shift[k] == 0 and 1e-280 < sum < 1e300)
+
+
+cdef inline Py_ssize_t is_out_of_range(double a) noexcept nogil:
+    # Not of [-650, 350], where neither a term nor what rounding takes from it leaves the range; -inf is nothing.
+    # One choice after the other, so that compilers make those of neighbours at once.
+    cdef double x = 0 if a == -INFINITY else a
+    return 0 if fabs(x + 150) <= 500 else 1
 
 
 cdef inline bint stays_far(double sum, const double *y, Py_ssize_t n, Py_ssize_t apart) noexcept nogil:
@@ -270,10 +288,10 @@ cdef inline bint stays_far(double sum, const double *y, Py_ssize_t n, Py_ssize_t
     return sum * LARGE < 0.999999
 
 
-cdef inline void keep_sum(const States *running, Py_ssize_t k, double high, double low) noexcept nogil:
+cdef inline void keep_sum(const States *running, Py_ssize_t k, double high, double low, double rest) noexcept nogil:
     running.high[k] = high + low
     running.low[k] = (high - running.high[k]) + low
-    running.rest[k] = 0
+    running.rest[k] = rest
 
 
 cdef bint scan_plain(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
@@ -282,18 +300,34 @@ cdef bint scan_plain(const Problem *problem, const Terms *terms, Py_ssize_t star
     cdef Wide wide
     cdef double y[CHUNK + 16]
     cdef double value[CHUNK]
-    cdef double high = running.high[0], low = running.low[0] + running.rest[0], close
-    cdef bint direct = problem.bits == 64
-    if not may_be_plain(terms, running, 0):
+    cdef double high = running.high[0], low = running.low[0], rest = running.rest[0], close = 0
+    cdef double *target = <double *> out + start if problem.bits == 64 else value
+    cdef const double *a
+    cdef Py_ssize_t k, strange = 0
+    if not (is_plain(terms) or are_masked(terms)):
         return False
     widen(problem, terms, start, n, 0, &wide)
-    kernels_64.close_exponentials(wide.terms.a, 0, n, 0, y, &close)
-    if close == 0 or not stays_far(high, y, n, 1):
-        return False
-    kernels_64.accumulate(y, n, 0, exclusive, &high, &low, <double *> out + start if direct else value, 0)
-    if not direct:
+    a = <const double *> wide.terms.a
+    if may_be_rounded(running, 0):
+        kernels_64.close_exponentials(a, 0, n, 0, y, &close)
+        if close != 0 and stays_far(high, y, n, 1):
+            low += rest
+            rest = 0
+            kernels_64.accumulate(y, n, 0, exclusive, &high, &low, target, 0)
+        else:
+            close = 0
+    if close == 0:
+        if is_out_of_range(a[0]) or not may_be_paired(running, 0):
+            return False
+        for k in range(n):
+            strange += is_out_of_range(a[k])
+        if strange > 0:
+            return False
+        kernels_64.accumulate_pairs(a, 0, n, 0, exclusive, &high, &low, &rest, target, 0)
+    if problem.bits == 32:
         store(problem, out, start, 1, value, n)
-    keep_sum(running, 0, high, low)
+    running.shift[0] = 0
+    keep_sum(running, 0, high, low, rest)
     return True
 
 
@@ -307,38 +341,72 @@ cdef Py_ssize_t scan_plain_columns(const Problem *problem, const Terms *terms, P
     cdef double close[TILE]
     cdef double high[TILE]
     cdef double low[TILE]
-    cdef Py_ssize_t k, row, count = 0
-    cdef bint direct
+    cdef double rest[TILE]
+    cdef Py_ssize_t strange[TILE]
+    cdef bint now[TILE]
+    cdef const double *a
+    cdef double *target
+    cdef Py_ssize_t k, row, count = 0, some, a_step, target_step
+    cdef bint paired
     for k in range(width):
-        done[k] = may_be_plain(terms, running, k)
-        count += done[k]
-        high[k] = running.high[k] if done[k] else LARGE
-        low[k] = running.low[k] + running.rest[k] if done[k] else 0
-    if count == 0:
+        done[k] = False
+    if not (is_plain(terms) or are_masked(terms)):
         return 0
     widen(problem, terms, start, n, width, &wide)
-    kernels_64.close_exponentials(wide.terms.a, wide.terms.a_step, n, width, y, close)
-    count = 0
-    for k in range(width):
-        done[k] = done[k] and close[k] != 0 and stays_far(high[k], y + k, n, TILE)
-        count += done[k]
-    if count == 0:
-        return 0
-    direct = count == width and problem.bits == 64
-    if direct:
-        kernels_64.accumulate(y, n, width, exclusive, high, low, <double *> out + start * step, step)
-    else:
-        kernels_64.accumulate(y, n, width, exclusive, high, low, value, TILE)
-        for row in range(n):
-            if count == width:
+    a = <const double *> wide.terms.a
+    a_step = wide.terms.a_step
+    for paired in range(2):
+        some = 0
+        for k in range(width):
+            now[k] = (not done[k] and may_be_paired(running, k) and not is_out_of_range(a[k])) if paired else may_be_rounded(running, k)
+            some += now[k]
+        if some == 0:
+            continue
+        if paired:
+            for k in range(width):
+                strange[k] = 0
+            for row in range(n):
+                for k in range(width):
+                    strange[k] += is_out_of_range(a[row * a_step + k])
+        else:
+            kernels_64.close_exponentials(a, a_step, n, width, y, close)
+        some = 0
+        for k in range(width):
+            if paired:
+                now[k] = now[k] and strange[k] == 0
+            else:
+                now[k] = now[k] and close[k] != 0 and stays_far(running.high[k], y + k, n, TILE)
+            some += now[k]
+            high[k] = running.high[k] if now[k] else LARGE
+            low[k] = running.low[k] if now[k] else 0
+            rest[k] = running.rest[k] if now[k] else 0
+            if not paired:
+                low[k] += rest[k]
+                rest[k] = 0
+        if some == 0:
+            continue
+        target = value
+        target_step = TILE
+        if some == width and problem.bits == 64:
+            target = <double *> out + start * step
+            target_step = step
+        if paired:
+            kernels_64.accumulate_pairs(a, a_step, n, width, exclusive, high, low, rest, target, target_step)
+        else:
+            kernels_64.accumulate(y, n, width, exclusive, high, low, target, target_step)
+        for row in range(n if target == value else 0):
+            if some == width:
                 store(problem, out, (start + row) * step, 1, value + row * TILE, width)
                 continue
             for k in range(width):
-                if done[k]:
+                if now[k]:
                     store(problem, out, (start + row) * step + k, 1, value + row * TILE + k, 1)
-    for k in range(width):
-        if done[k]:
-            keep_sum(running, k, high[k], low[k])
+        for k in range(width):
+            if now[k]:
+                done[k] = True
+                running.shift[k] = 0
+                keep_sum(running, k, high[k], low[k], rest[k])
+        count += some
     return count
 
 
@@ -429,7 +497,7 @@ cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t star
         store(problem, out, start + done, 1, value, width)
         done += width
     running.shift[0] = shift
-    keep_sum(running, 0, high, rest)
+    keep_sum(running, 0, high, rest, 0)
     return True
 
 
@@ -538,7 +606,7 @@ cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t s
     for k in range(width):
         if not apart[k]:
             running.shift[k] = shown.shift[k]
-            keep_sum(running, k, sums.high[k], sums.low[k])
+            keep_sum(running, k, sums.high[k], sums.low[k], 0)
     return True
 
 
@@ -605,9 +673,6 @@ cdef void scan_task(const Problem *problem, const Row *row, Py_ssize_t first, Py
         if problem.inner > 1:
             panel_terms(problem, row, first, count, &buffers, &terms)
             target = at(problem, out, row.out + first * out_step(problem))
-            if is_short(problem.n, problem.bits):    # as short rows
-                scan_columns(problem, &terms, 0, count, width, exclusive, running, target, out_step(problem))
-                return
             while start < count:
                 scan_panel(problem, &terms, start, min(CHUNK, count - start), width, exclusive, running, target,
                            out_step(problem))
@@ -666,7 +731,7 @@ cdef void scan_short_rows(const Job *job, Py_ssize_t first, Py_ssize_t end) noex
         fill_tile(problem, &group, width, &tile)
         for k in range(width):
             copy_state(&running, k, job.tasks, 0)
-        scan_columns(problem, &tile.terms, 0, problem.n, width, job.exclusive, &running, answer, TILE)
+        scan_panel(problem, &tile.terms, 0, problem.n, width, job.exclusive, &running, answer, TILE)
         put_tile(problem, &group, answer, job.out)
         first += group.count
 

@@ -1931,33 +1931,40 @@ cdef struct Round:
     double low[17]     # and all in all
 
 
+cdef inline void chain(const double *terms, double *last, double *sums) noexcept nogil:
+    # The sum before each of 16 terms, and after the last.
+    cdef double sum = last[0]
+    cdef int k
+    sums[0] = sum
+    for k in range(16):
+        sum = sum + terms[k]
+        sums[k + 1] = sum
+    last[0] = sum
+
+
+cdef inline dvec lost_between(const double *sums, dvec term) noexcept nogil:
+    # What rounding took where terms were added, from each of some neighbouring sums to the next.
+    cdef dvec before = dload(sums), after = dload(sums + 1), back = after - before
+    return (before - (after - back)) + (term - back)
+
+
 cdef inline void accumulate_row(const double *y, Py_ssize_t n, bint exclusive, double *high, double *low,
                                 double *out) noexcept nogil:
     cdef Round rounds[3]
     cdef Round *round
-    cdef dvec before, after, back, value
+    cdef dvec value
     cdef double h = high[0], l = low[0]
     cdef Py_ssize_t i = 0, k, rest, place = 0
     while i < n + 32:
         if i < n:
-            round = &rounds[place]
-            round.sum[0] = h
-            for k in range(16):
-                h = h + y[i + k]
-                round.sum[k + 1] = h
+            chain(y + i, &h, rounds[place].sum)
         if 16 <= i < n + 16:
             round = &rounds[(place + 2) % 3]
             k = 0
             while k < 16:
-                before = dload(round.sum + k)
-                after = dload(round.sum + k + 1)
-                back = after - before
-                dstore(round.lost + k, (before - (after - back)) + (dload(y + i - 16 + k) - back))
+                dstore(round.lost + k, lost_between(round.sum + k, dload(y + i - 16 + k)))
                 k += DLANES
-            round.low[0] = l
-            for k in range(16):
-                l = l + round.lost[k]
-                round.low[k + 1] = l
+            chain(round.lost, &l, round.low)
         if i >= 32:
             round = &rounds[(place + 1) % 3]
             rest = n - (i - 32)
@@ -1985,6 +1992,124 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
         accumulate_row(y, n, True, high, low, out)
     else:
         accumulate_row(y, n, False, high, low, out)
+
+
+# The same with what rounding takes from the terms, and from the sum of what it takes: where a sum is next to 1, its
+# logarithm has no other digits.
+cdef struct Triples:
+    double high[TILE + 1]
+    double low[TILE + 1]
+    double rest[TILE + 1]
+    double y[TILE]
+    double y_low[TILE]
+
+
+cdef void pair_terms(const double *a, Py_ssize_t count, Triples *sums) noexcept nogil:
+    cdef vec x
+    cdef ivec none
+    cdef dvec p, q, z, k
+    cdef Py_ssize_t i = 0
+    while i < count:
+        if count - i >= LANES:
+            x = load(<const real *> a + i)
+        else:
+            x = load_some(<const real *> a + i, count - i, <real> -INFINITY)
+        none = x == splat(<real> -INFINITY)
+        pair_power(half(pick(none, splat(0), x), 0), dsplat(0), &p, &q, &z, &k)
+        p = dterm_in_range(p, z, k)
+        q = dterm_in_range(q, z, k)
+        store(<real *> sums.y + i, pick(none, splat(0), joined(p, p)))
+        store(<real *> sums.y_low + i, pick(none, splat(0), joined(q, q)))
+        i += LANES
+
+
+cdef void logs_of_triples(const Triples *sums, Py_ssize_t first, Py_ssize_t count, double *out) noexcept nogil:
+    cdef dvec high, low, total, zero = dsplat(0)
+    cdef Py_ssize_t i = 0
+    while i < count:
+        high = dload(sums.high + first + i)
+        low = dload(sums.low + first + i)
+        total = high + low
+        low = ((high - total) + low) + dload(sums.rest + first + i)
+        dstore_some(out + i, dpick(total == zero, dsplat(-INFINITY), log_pair(total, low, zero)), count - i)
+        i += DLANES
+
+
+cdef inline void add_pairs(Triples *sums, Py_ssize_t width) noexcept nogil:
+    cdef dvec high, low, rest, lost
+    cdef Py_ssize_t i = 0
+    while i < width:
+        high = dload(sums.high + i)
+        low = dload(sums.low + i)
+        rest = dload(sums.rest + i)
+        lost = dload(sums.y_low + i)
+        add_term_and_lost(dload(sums.y + i), &high, &lost)
+        add_term_and_lost(lost, &low, &rest)
+        dstore(sums.high + i, high)
+        dstore(sums.low + i, low)
+        dstore(sums.rest + i, rest)
+        i += DLANES
+
+
+cdef inline void accumulate_row_of_pairs(const double *a, Py_ssize_t n, bint exclusive, double *high, double *low,
+                                         double *rest, double *out) noexcept nogil:
+    cdef Triples rounds[5]
+    cdef Triples *round
+    cdef Py_ssize_t i = -16, k, place = 4
+    while i < n + 48:
+        if i + 16 < n:
+            round = &rounds[(place + 1) % 5]
+            pair_terms(a + i + 16, min(16, n - i - 16), round)
+            for k in range((n - i - 16 + DLANES - 1) // DLANES * DLANES, 16):
+                round.y[k] = round.y_low[k] = 0
+        if 0 <= i < n:
+            round = &rounds[place]
+            chain(round.y, high, round.high)
+        if 16 <= i < n + 16:
+            round = &rounds[(place + 4) % 5]
+            k = 0
+            while k < 16:
+                dstore(round.y + k, lost_between(round.high + k, dload(round.y + k)) + dload(round.y_low + k))
+                k += DLANES
+            chain(round.y, low, round.low)
+        if 32 <= i < n + 32:
+            round = &rounds[(place + 3) % 5]
+            k = 0
+            while k < 16:
+                dstore(round.y + k, lost_between(round.low + k, dload(round.y + k)))
+                k += DLANES
+            chain(round.y, rest, round.rest)
+        if i >= 48:
+            logs_of_triples(&rounds[(place + 2) % 5], not exclusive, min(16, n - (i - 48)), out + i - 48)
+        i += 16
+        place = (place + 1) % 5
+
+
+cdef void accumulate_pairs(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, bint exclusive,
+                           double *high, double *low, double *rest, double *out,
+                           Py_ssize_t out_step) noexcept nogil:
+    cdef Triples sums
+    cdef Py_ssize_t row, k
+    if REAL_BITS == 32:
+        return
+    if width == 0:
+        accumulate_row_of_pairs(a, n, exclusive, high, low, rest, out)
+        return
+    for k in range(width):
+        sums.high[k] = high[k]
+        sums.low[k] = low[k]
+        sums.rest[k] = rest[k]
+    for row in range(n):
+        pair_terms(a + row * a_step, width, &sums)
+        if exclusive:
+            logs_of_triples(&sums, 0, width, out + row * out_step)
+        add_pairs(&sums, width)
+        if not exclusive:
+            logs_of_triples(&sums, 0, width, out + row * out_step)
+    for k in range(width):
+        high[k] = sums.high[k]
+        low[k] = sums.low[k]
+        rest[k] = sums.rest[k]
 
 
 # --- what is left out
@@ -2265,6 +2390,7 @@ kernels.map_rows = map_rows
 kernels.logs = logs
 kernels.close_exponentials = close_exponentials
 kernels.accumulate = accumulate
+kernels.accumulate_pairs = accumulate_pairs
 kernels.drop = drop
 kernels.transpose = transpose
 kernels.untranspose = untranspose
