@@ -271,13 +271,6 @@ cdef inline bint may_be_paired(const States *running, Py_ssize_t k) noexcept nog
     return sum == 0 or (running.shift[k] == 0 and 1e-280 < sum < 1e300)
 
 
-cdef inline Py_ssize_t is_out_of_range(double a) noexcept nogil:
-    # Not of [-650, 350], where neither a term nor what rounding takes from it leaves the range; -inf is nothing.
-    # One choice after the other, so that compilers make those of neighbours at once.
-    cdef double x = 0 if a == -INFINITY else a
-    return 0 if fabs(x + 150) <= 500 else 1
-
-
 cdef inline bint stays_far(double sum, const double *y, Py_ssize_t n, Py_ssize_t apart) noexcept nogil:
     # Does the sum of these remain below 1 / LARGE, if it was?
     cdef Py_ssize_t k
@@ -303,7 +296,6 @@ cdef bint scan_plain(const Problem *problem, const Terms *terms, Py_ssize_t star
     cdef double high = running.high[0], low = running.low[0], rest = running.rest[0], close = 0
     cdef double *target = <double *> out + start if problem.bits == 64 else value
     cdef const double *a
-    cdef Py_ssize_t k, strange = 0
     if not (is_plain(terms) or are_masked(terms)):
         return False
     widen(problem, terms, start, n, 0, &wide)
@@ -317,11 +309,10 @@ cdef bint scan_plain(const Problem *problem, const Terms *terms, Py_ssize_t star
         else:
             close = 0
     if close == 0:
-        if is_out_of_range(a[0]) or not may_be_paired(running, 0):
+        if not may_be_paired(running, 0):
             return False
-        for k in range(n):
-            strange += is_out_of_range(a[k])
-        if strange > 0:
+        kernels_64.suit_pairs(a, 0, n, 0, &close)
+        if close == 0:
             return False
         kernels_64.accumulate_pairs(a, 0, n, 0, exclusive, &high, &low, &rest, target, 0)
     if problem.bits == 32:
@@ -342,7 +333,6 @@ cdef Py_ssize_t scan_plain_columns(const Problem *problem, const Terms *terms, P
     cdef double high[TILE]
     cdef double low[TILE]
     cdef double rest[TILE]
-    cdef Py_ssize_t strange[TILE]
     cdef bint now[TILE]
     cdef const double *a
     cdef double *target
@@ -358,24 +348,17 @@ cdef Py_ssize_t scan_plain_columns(const Problem *problem, const Terms *terms, P
     for paired in range(2):
         some = 0
         for k in range(width):
-            now[k] = (not done[k] and may_be_paired(running, k) and not is_out_of_range(a[k])) if paired else may_be_rounded(running, k)
+            now[k] = (not done[k] and may_be_paired(running, k)) if paired else may_be_rounded(running, k)
             some += now[k]
         if some == 0:
             continue
         if paired:
-            for k in range(width):
-                strange[k] = 0
-            for row in range(n):
-                for k in range(width):
-                    strange[k] += is_out_of_range(a[row * a_step + k])
+            kernels_64.suit_pairs(a, a_step, n, width, close)
         else:
             kernels_64.close_exponentials(a, a_step, n, width, y, close)
         some = 0
         for k in range(width):
-            if paired:
-                now[k] = now[k] and strange[k] == 0
-            else:
-                now[k] = now[k] and close[k] != 0 and stays_far(running.high[k], y + k, n, TILE)
+            now[k] = now[k] and close[k] != 0 and (paired or stays_far(running.high[k], y + k, n, TILE))
             some += now[k]
             high[k] = running.high[k] if now[k] else LARGE
             low[k] = running.low[k] if now[k] else 0

@@ -2004,6 +2004,34 @@ cdef struct Triples:
     double y_low[TILE]
 
 
+cdef inline ivec suits_pair(vec x) noexcept nogil:
+    return (x == splat(<real> -INFINITY)) | (magnitude(x + splat(150)) <= splat(500))
+
+
+cdef void suit_pairs(const double *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                    double *close) noexcept nogil:
+    cdef const real *a = <const real *> start
+    cdef ivec fine
+    cdef Py_ssize_t i = 0, v, j, row
+    if REAL_BITS == 32:
+        return
+    for v in range((width + LANES - 1) // LANES):
+        j = column_of(v, LANES, width)
+        fine = splat(0) == splat(0)
+        for row in range(n):
+            fine = fine & suits_pair(load(a + row * a_step + j))
+        store(<real *> close + j, pick(fine, splat(1), splat(0)))
+    if width > 0:
+        return
+    fine = splat(0) == splat(0)
+    while i + LANES <= n:
+        fine = fine & suits_pair(load(a + i))
+        i += LANES
+    if i < n:
+        fine = fine & suits_pair(load_some(a + i, n - i, 0))
+    close[0] = all_set(fine)
+
+
 cdef void pair_terms(const double *a, Py_ssize_t count, Triples *sums) noexcept nogil:
     cdef vec x
     cdef ivec none
@@ -2390,6 +2418,7 @@ kernels.map_rows = map_rows
 kernels.logs = logs
 kernels.close_exponentials = close_exponentials
 kernels.accumulate = accumulate
+kernels.suit_pairs = suit_pairs
 kernels.accumulate_pairs = accumulate_pairs
 kernels.drop = drop
 kernels.transpose = transpose

@@ -207,10 +207,13 @@ cdef struct Kernels:
     #                       the logarithm after each, or before it
     void (*close_exponentials)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
                                double *close) noexcept nogil
-    #   accumulate_pairs    the same of all a in [-650, 350], or -inf, with what rounding takes from exp(a): sums are
-    #                       high + low + rest, anywhere in (1e-300, 1e300), or of nothing
+    #   suit_pairs          do all a lie in [-650, 350], or are -inf?  As close
+    #   accumulate_pairs    the same of such a, with what rounding takes from exp(a): sums are high + low + rest, anywhere
+    #                       in (1e-300, 1e300), or of nothing
     void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
                        double *out, Py_ssize_t out_step) noexcept nogil
+    void (*suit_pairs)(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
+                       double *close) noexcept nogil
     void (*accumulate_pairs)(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, bint exclusive,
                              double *high, double *low, double *rest, double *out, Py_ssize_t out_step) noexcept nogil
     # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes the filler.
