@@ -144,47 +144,97 @@ cdef void scan_carefully(const Problem *problem, const Terms *terms, Py_ssize_t 
     show(problem, &shown, width, out, start)
 
 
-# Elements of a row, or of some columns, in double.
+# Elements of a row, or of some columns, in double: plain ones, from here on.
 cdef struct Wide:
     double a[CHUNK * TILE]
-    double logb[CHUNK * TILE]
+    double weights[CHUNK * TILE]    # of either kind
+    double lost[CHUNK * TILE]       # what rounding took from exponents
     Terms terms
 
 
-cdef inline void widen(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, Py_ssize_t width,
-                       Wide *wide) noexcept nogil:
-    # Elements `start` on of a row (width 0), or rows `start` on of a panel.  What a mask leaves out of plain ones is -inf.
-    cdef Py_ssize_t row, k, across = max(1, width)
-    cdef Py_ssize_t first = start * terms.a_step if width else start, first_b = start * terms.b_step if width else start
-    cdef const float *a
-    cdef Terms *here = &wide.terms
-    here[0] = terms[0]
-    if terms.kept != NULL:
-        here.kept = terms.kept + (start * terms.kept_step if width else start * terms.kept_inner)
-    if problem.bits == 64:
-        here.a = <const double *> terms.a + first
-        if terms.logb != NULL:
-            here.logb = <const double *> terms.logb + (first_b if width or terms.b_inner else 0)
+cdef inline bint may_be_rounded(const States *running, Py_ssize_t k) noexcept nogil:
+    # May terms be rounded?  Not where the logarithm of the sum is so small that it has other digits than they.
+    cdef double sum = running.high[k]
+    return running.shift[k] == 0 and (LARGE < sum < 1e300 or (sum > 1e-100 and sum * LARGE < 1))
+
+
+cdef inline bint stays_far(double sum, const double *y, Py_ssize_t n, Py_ssize_t apart) noexcept nogil:
+    # Does the sum of these remain below 1 / LARGE, if it was?
+    cdef Py_ssize_t k
+    if sum > 1:
+        return True
+    for k in range(n):
+        sum += y[k * apart]
+    return sum * LARGE < 0.999999
+
+
+cdef inline bint may_be_paired(const States *running, Py_ssize_t k) noexcept nogil:
+    # Without a shift.  A sum of nothing has any.
+    cdef double sum = fabs(running.high[k])
+    return (sum == 0 and running.rest[k] == 0) or (running.shift[k] == 0 and 1e-280 < sum < 1e300)
+
+
+cdef void widen(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, Py_ssize_t width,
+                Wide *wide) noexcept nogil:
+    # Elements `start` on of a row (width 0), or rows `start` on of a panel.  What counts for nothing has the exponent
+    # -inf; NaN stands for a weight of no usual size.
+    cdef Py_ssize_t size = problem.bits // 8, row, across = width if width else n
+    cdef Terms here = terms[0]
+    if width:
+        here = terms_from(terms, start, size)
     else:
-        here.a = wide.a
-        here.a_step = width
+        here.a = <const char *> terms.a + start * size
+        if terms.b_inner and terms.b != NULL:
+            here.b = <const char *> terms.b + start * size
+        if terms.b_inner and terms.logb != NULL:
+            here.logb = <const char *> terms.logb + start * size
+        if terms.kept_inner and terms.kept != NULL:
+            here.kept = terms.kept + start
+    wide.terms = plain_terms(wide.a, width)
+    if size == 8 and is_plain(terms):
+        wide.terms.a = here.a
+        wide.terms.a_step = here.a_step
+    elif size == 8 and are_masked(terms):
+        kernels_64.drop(&here, n if width else 1, across, -INFINITY, wide.a, width)
+    else:
         for row in range(n if width else 1):
-            a = <const float *> terms.a + first + row * terms.a_step
-            for k in range(width if width else n):
-                wide.a[row * width + k] = a[k]
-    if are_masked(here):
-        kernels_64.drop(here, n if width else 1, width if width else n, -INFINITY, wide.a, width)
-        here.a = wide.a
-        here.a_step = width
-        here.kept = NULL
-    if terms.logb == NULL or problem.bits == 64:
-        return
-    here.logb = wide.logb
-    here.b_step = across
-    for row in range(n if width else 1):
-        a = <const float *> terms.logb + (first_b + row * terms.b_step if width else start * terms.b_inner)
-        for k in range((width if width else n) if terms.b_inner else 1):
-            wide.logb[row * width + k] = a[k]
+            widen_row(problem.bits, &here, row, across, wide.a + row * across, wide.lost + row * across,
+                      wide.weights + row * across)
+
+
+cdef inline double double_at(int bits, const void *numbers, Py_ssize_t place) noexcept nogil:
+    return (<const double *> numbers)[place] if bits == 64 else (<const float *> numbers)[place]
+
+
+cdef inline void widen_row(int bits, const Terms *terms, Py_ssize_t row, Py_ssize_t n, double *x, double *lost,
+                           double *weights) noexcept nogil:
+    cdef Py_ssize_t first = row * terms.a_step, first_b = row * terms.b_step, k
+    cdef const char *kept = terms.kept + row * terms.kept_step
+    cdef double scale = terms.scale, product, w, sum, back
+    for k in range(n):
+        x[k] = double_at(bits, terms.a, first + k)
+    if not are_exact(terms):
+        for k in range(n):
+            product = x[k] * scale
+            lost[k] = product_error(x[k], scale, product)
+            x[k] = product
+    if terms.logb != NULL:
+        for k in range(n):
+            w = double_at(bits, terms.logb, first_b + k * terms.b_inner)
+            sum = x[k] + w
+            back = sum - x[k]
+            lost[k] += (x[k] - (sum - back)) + (w - back)
+            x[k] = w if w == -INFINITY else sum
+    if not are_exact(terms):    # of what is infinite, NaN
+        for k in range(n):
+            lost[k] = lost[k] if fabs(lost[k]) < 1 else 0
+    if terms.b != NULL:
+        for k in range(n):
+            weights[k] = w = double_at(bits, terms.b, first_b + k * terms.b_inner)
+            x[k] = x[k] if 1e-30 < fabs(w) < 1e30 else (-INFINITY if w == 0 else NAN)
+    if terms.kept != NULL:
+        for k in range(n):
+            x[k] = x[k] if kept[k * terms.kept_inner] else -INFINITY
 
 
 cdef inline bint common_shift(const States *running, Py_ssize_t k, double peak, double *shift) noexcept nogil:
@@ -195,12 +245,6 @@ cdef inline bint common_shift(const States *running, Py_ssize_t k, double peak, 
     if fabs(peak) > FAR or running.shift[k] > FAR:
         shift[0] = max(32 * floor(peak * 0.03125), running.shift[k])
     return True
-
-
-cdef inline bint may_shift(const Terms *terms) noexcept nogil:
-    # Are exponents just elements?  What the difference of one that counts and a shift rounds is then nothing: shifts
-    # are multiples of 32, beyond FAR, and lie less than 32 below the largest element.
-    return terms.logb == NULL and terms.scale == 1
 
 
 cdef inline void move(const States *sum, Py_ssize_t k, double shift) noexcept nogil:
@@ -217,281 +261,146 @@ cdef inline void move(const States *sum, Py_ssize_t k, double shift) noexcept no
     sum.shift[k] = shift
 
 
-cdef inline bint in_range(double before, double term, double held, double shift, bint exclusive) noexcept nogil:
-    # Are the first sums that are shown, relative to the chunk's shift, doubles with all their digits, and their
-    # logarithms no less than half of the shift?  `held`: the sum before under its own shift.
-    cdef double least = max(exp(-0.5 * shift) if shift > 0 else 0, 1e-280)
-    return before + term > least and (not exclusive or before > least or held == 0)
-
-
-cdef inline bint near_one(double first, double last, double shift, int bits) noexcept nogil:
-    # Does the logarithm of a sum between these come so near to zero that its digits are not those of rounded terms?
-    if shift != 0:
-        return False
-    if bits == 32:
-        return first < 1.000001 and last > 0.999999
-    return first < 1.65 and last > 0.6    # exp(+-1/2)
-
-
-cdef double[2 * TILE] NOUGHTS
-cdef double[TILE] ONES
-cdef int _place
-for _place in range(TILE):
-    ONES[_place] = 1
-
-
-cdef void exponentials(Wide *wide, Py_ssize_t n, Py_ssize_t width, double *target) noexcept nogil:
-    # Shares of 1, relative to 1.
-    kernels_64.write(&wide.terms, n, width, LONG_SOFTMAX, NOUGHTS, ONES, NOUGHTS, NOUGHTS, target, TILE)
-
-
-cdef inline void normalise_all(const double *high, const double *low, Py_ssize_t width,
-                               const States *shown) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(width):
-        shown.high[k] = high[k] + low[k]
-        shown.low[k] = (high[k] - shown.high[k]) + low[k]
-
-
-cdef inline bint is_large(double sum, double shift) noexcept nogil:
-    return shift != 0 or sum > LARGE
-
-
-cdef inline bint is_far_from_one(double sum) noexcept nogil:
-    return LARGE < sum < 1e300 or (sum > 1e-100 and sum * LARGE < 1)
-
-
-cdef inline bint may_be_rounded(const States *running, Py_ssize_t k) noexcept nogil:
-    return running.shift[k] == 0 and is_far_from_one(running.high[k])
-
-
-cdef inline bint may_be_paired(const States *running, Py_ssize_t k) noexcept nogil:
-    # A sum of nothing has any shift.
-    cdef double sum = running.high[k]
-    return sum == 0 or (running.shift[k] == 0 and 1e-280 < sum < 1e300)
-
-
-cdef inline bint stays_far(double sum, const double *y, Py_ssize_t n, Py_ssize_t apart) noexcept nogil:
-    # Does the sum of these remain below 1 / LARGE, if it was?
-    cdef Py_ssize_t k
-    if sum > 1:
-        return True
-    for k in range(n):
-        sum += y[k * apart]
-    return sum * LARGE < 0.999999
-
-
-cdef inline void keep_sum(const States *running, Py_ssize_t k, double high, double low, double rest) noexcept nogil:
-    running.high[k] = high + low
-    running.low[k] = (high - running.high[k]) + low
-    running.rest[k] = rest
-
-
-cdef bint scan_plain(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
-                     const States *running, void *out) noexcept nogil:
-    # Up to CHUNK elements of a row.  False, and nothing is done, where they are not so plain.
-    cdef Wide wide
-    cdef double y[CHUNK + 16]
-    cdef double value[CHUNK]
-    cdef double high = running.high[0], low = running.low[0], rest = running.rest[0], close = 0
-    cdef double *target = <double *> out + start if problem.bits == 64 else value
-    cdef const double *a
-    if not (is_plain(terms) or are_masked(terms)):
-        return False
-    widen(problem, terms, start, n, 0, &wide)
-    a = <const double *> wide.terms.a
-    if may_be_rounded(running, 0):
-        kernels_64.close_exponentials(a, 0, n, 0, y, &close)
-        if close != 0 and stays_far(high, y, n, 1):
-            low += rest
-            rest = 0
-            kernels_64.accumulate(y, n, 0, exclusive, &high, &low, target, 0)
+cdef void shift_terms(const Terms *terms, bint exact, Py_ssize_t n, Py_ssize_t width, const States *sums, bint *now,
+                      Wide *wide) noexcept nogil:
+    # Exponents and the sums before them under a shift that they share.  Not `now`: those that share none, and those of
+    # which a term that is too small for a double, and left out here, or the first sum, may count.
+    # A plain exponent that counts is far above 1 beside a shift that is not 0, and less than 32 from it: the difference
+    # rounds nothing.
+    cdef double peak[2 * TILE]
+    cdef double lost[TILE]
+    cdef double held[TILE]
+    cdef double x, difference, back, least
+    cdef Py_ssize_t across = width if width else n, columns = max(1, width), row, k, column, place
+    kernels_64.peak(terms, n, width, SOFTMAX, peak, lost)
+    for k in range(columns):
+        now[k] = now[k] and common_shift(sums, k, peak[k], lost + k)
+        held[k] = sums.high[k]
+        if now[k]:
+            move(sums, k, lost[k])
         else:
-            close = 0
-    if close == 0:
-        if not may_be_paired(running, 0):
-            return False
-        kernels_64.suit_pairs(a, 0, n, 0, &close)
-        if close == 0:
-            return False
-        kernels_64.accumulate_pairs(a, 0, n, 0, exclusive, &high, &low, &rest, target, 0)
-    if problem.bits == 32:
-        store(problem, out, start, 1, value, n)
-    running.shift[0] = 0
-    keep_sum(running, 0, high, low, rest)
-    return True
+            sums.shift[k] = 0
+    for row in range(n if width else 1):
+        for k in range(across):
+            x = (<const double *> terms.a)[row * terms.a_step + k]
+            place = row * across + k
+            column = k if width else 0
+            difference = x - sums.shift[column]
+            if not exact:
+                back = difference - x
+                back = (x - (difference - back)) - (sums.shift[column] + back)
+                wide.lost[place] += back if fabs(back) < 1 else 0
+            if -INFINITY < difference < -580:
+                now[column] = now[column] and (sums.shift[column] != 0 or is_away_from_one(sums.high[column], n, peak[column]))
+                difference = -INFINITY
+            wide.a[place] = difference
+    for k in range(columns):
+        x = wide.a[k]
+        least = max(exp(-0.5 * sums.shift[k]) if sums.shift[k] > 0 else 0, 1e-200)
+        now[k] = now[k] and fabs(sums.high[k]) < 1e300 and (
+            fabs(sums.high[k]) > least or (held[k] == 0 and exp(x) > least))
+    wide.terms = plain_terms(wide.a, width)
 
 
-cdef Py_ssize_t scan_plain_columns(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
-                                   Py_ssize_t width, bint exclusive, const States *running, void *out,
-                                   Py_ssize_t step, bint *done) noexcept nogil:
-    # The same of some columns: which are done, and how many.
+cdef inline bint is_away_from_one(double sum, Py_ssize_t n, double peak) noexcept nogil:
+    # And remains so, if n terms below exp(peak) are added?
+    return sum > LARGE or (sum >= 0 and (sum + n * exp(peak)) * LARGE < 1)
+
+
+cdef inline void keep_sum(const States *running, Py_ssize_t k, const States *sums) noexcept nogil:
+    running.shift[k] = sums.shift[k]
+    running.high[k] = sums.high[k] + sums.low[k]
+    running.low[k] = (sums.high[k] - running.high[k]) + sums.low[k]
+    running.rest[k] = sums.rest[k]
+
+
+# How the terms of a chunk are added: as doubles; with what rounding takes from them; or that under a shift.
+cdef enum Way:
+    ROUNDED
+    PAIRED
+    SHIFTED
+
+
+cdef Py_ssize_t scan_at_once(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
+                             Py_ssize_t width, bint exclusive, const States *running, void *out, Py_ssize_t step,
+                             bint *done) noexcept nogil:
+    # Up to CHUNK elements of a row (width 0), or rows of a panel: which columns are done, and how many.  Where it is
+    # not, an exponent or a sum has no usual size, and nothing is written or added.
     cdef Wide wide
+    cdef Room room
+    cdef States sums = states_of(&room)
     cdef double y[CHUNK * TILE]
     cdef double value[CHUNK * TILE]
     cdef double close[TILE]
-    cdef double high[TILE]
-    cdef double low[TILE]
-    cdef double rest[TILE]
     cdef bint now[TILE]
     cdef const double *a
     cdef double *target
-    cdef Py_ssize_t k, row, count = 0, some, a_step, target_step
-    cdef bint paired
-    for k in range(width):
+    cdef Py_ssize_t columns = max(1, width), k, row, count = 0, some, a_step, target_step
+    cdef bint exact = are_exact(terms)
+    cdef int way
+    for k in range(columns):
         done[k] = False
-    if not (is_plain(terms) or are_masked(terms)):
-        return 0
     widen(problem, terms, start, n, width, &wide)
-    a = <const double *> wide.terms.a
-    a_step = wide.terms.a_step
-    for paired in range(2):
+    for way in range(ROUNDED if exact and terms.b == NULL else PAIRED, SHIFTED + 1):
         some = 0
-        for k in range(width):
-            now[k] = (not done[k] and may_be_paired(running, k)) if paired else may_be_rounded(running, k)
+        for k in range(columns):
+            now[k] = not done[k] and (may_be_rounded(running, k) if way == ROUNDED else
+                                      may_be_paired(running, k) if way == PAIRED else True)
             some += now[k]
+            sums.high[k] = running.high[k] if now[k] else LARGE
+            sums.low[k] = running.low[k] if now[k] else 0
+            sums.rest[k] = running.rest[k] if now[k] else 0
+            sums.shift[k] = running.shift[k] if now[k] and way == SHIFTED else 0
+            if way == ROUNDED:
+                sums.low[k] += sums.rest[k]
+                sums.rest[k] = 0
         if some == 0:
             continue
-        if paired:
-            kernels_64.suit_pairs(a, a_step, n, width, close)
-        else:
+        if way == SHIFTED:
+            shift_terms(&wide.terms, exact, n, width, &sums, now, &wide)
+        a = <const double *> wide.terms.a
+        a_step = wide.terms.a_step
+        if way == ROUNDED:
             kernels_64.close_exponentials(a, a_step, n, width, y, close)
+        else:
+            kernels_64.suit_pairs(a, a_step, n, width, close)
         some = 0
-        for k in range(width):
-            now[k] = now[k] and close[k] != 0 and (paired or stays_far(running.high[k], y + k, n, TILE))
+        for k in range(columns):
+            now[k] = now[k] and close[k] != 0 and (way != ROUNDED or stays_far(sums.high[k], y + k, n, TILE if width else 1))
             some += now[k]
-            high[k] = running.high[k] if now[k] else LARGE
-            low[k] = running.low[k] if now[k] else 0
-            rest[k] = running.rest[k] if now[k] else 0
-            if not paired:
-                low[k] += rest[k]
-                rest[k] = 0
         if some == 0:
             continue
         target = value
         target_step = TILE
-        if some == width and problem.bits == 64:
+        if some == columns and problem.bits == 64:
             target = <double *> out + start * step
             target_step = step
-        if paired:
-            kernels_64.accumulate_pairs(a, a_step, n, width, exclusive, high, low, rest, target, target_step)
+        if way == ROUNDED:
+            kernels_64.accumulate(y, n, width, exclusive, sums.high, sums.low, target, target_step)
         else:
-            kernels_64.accumulate(y, n, width, exclusive, high, low, target, target_step)
-        for row in range(n if target == value else 0):
-            if some == width:
-                store(problem, out, (start + row) * step, 1, value + row * TILE, width)
+            kernels_64.accumulate_pairs(a, NULL if exact else wide.lost, wide.weights if terms.b != NULL else NULL, a_step,
+                                        n, width, exclusive, &sums, target, target_step)
+        for row in range(0 if target != value else n if width else 1):
+            if some == columns:
+                store(problem, out, (start + row) * step, 1, value + row * TILE, width if width else n)
                 continue
             for k in range(width):
                 if now[k]:
                     store(problem, out, (start + row) * step + k, 1, value + row * TILE + k, 1)
-        for k in range(width):
+        for k in range(columns):
             if now[k]:
                 done[k] = True
-                running.shift[k] = 0
-                keep_sum(running, k, high[k], low[k], rest[k])
+                keep_sum(running, k, &sums)
         count += some
     return count
-
-
-cdef inline void large_answers(const double *high, const double *low, const double *shift, Py_ssize_t width,
-                               double *value) noexcept nogil:
-    # The logarithm of a large sum has no use for what the double of its sum lacks.
-    cdef Py_ssize_t k
-    for k in range(width):
-        value[k] = high[k] + low[k]
-    kernels_64.logs(value, width)
-    for k in range(width):
-        value[k] += shift[k]
-
-
-cdef inline void answers_of_rounded(const Problem *problem, const States *shown, Py_ssize_t width,
-                                    const bint *large, double *value) noexcept nogil:
-    # Of sums of rounded terms, some of which are large.
-    cdef double others[TILE]
-    cdef Py_ssize_t k
-    for k in range(width):
-        shown.rest[k] = shown.size[k] = 0
-    answers_of(problem, shown, width, value)
-    if problem.bits == 32 or large == NULL:
-        return
-    large_answers(shown.high, shown.low, shown.shift, width, others)
-    for k in range(width):
-        if large[k]:
-            value[k] = others[k]
-
-
-cdef bint scan_chunk(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
-                     const States *running, void *out) noexcept nogil:
-    # Up to CHUNK elements of a row.  False, and nothing is done, where they want care.
-    cdef Wide wide
-    cdef Room room
-    cdef States shown = states_of(&room), sum
-    cdef double peak[2 * TILE]
-    cdef double low[2 * TILE]
-    cdef double y[CHUNK]
-    cdef double value[TILE]
-    cdef double highs[CHUNK + 1]
-    cdef double rests[CHUNK + 1]
-    cdef double shift, high, rest, total, back, first
-    cdef Py_ssize_t done = 0, width, k
-    if terms.b != NULL:
-        return False
-    widen(problem, terms, start, n, 0, &wide)
-    kernels_64.peak(&wide.terms, n, 0, SOFTMAX, peak, low)
-    if not common_shift(running, 0, peak[0], &shift):
-        return False
-    if ((running.shift[0] == 0 or running.high[0] == 0)
-            and near_one(running.high[0], 0.999 * exp(peak[0]), shift, problem.bits)):
-        return False    # as below, but found without the terms
-    if shift != 0:
-        if not may_shift(&wide.terms):
-            return False
-        for k in range(n):
-            wide.a[k] = (<const double *> wide.terms.a)[k] - shift
-        wide.terms.a = wide.a
-    exponentials(&wide, n, 0, y)
-    sum = from_place(&shown, TILE - 1)    # a copy, for it may turn out that care is wanted
-    copy_state(&sum, 0, running, 0)
-    move(&sum, 0, shift)
-    high = first = sum.high[0]
-    rest = sum.low[0] + sum.rest[0]
-    highs[0] = high
-    rests[0] = rest
-    for k in range(n):
-        total = high + y[k]
-        back = total - high
-        rest = rest + ((high - (total - back)) + (y[k] - back))
-        high = total
-        highs[k + 1] = high
-        rests[k + 1] = rest
-    if (not high < INFINITY or near_one(first, high, shift, problem.bits)
-            or not in_range(first, y[0], running.high[0], shift, exclusive)):
-        return False
-    for k in range(TILE):
-        shown.shift[k] = shift
-    while done < n:
-        width = min(TILE, n - done)
-        k = done + (not exclusive)
-        if problem.bits == 64 and is_large(first, shift):
-            large_answers(highs + k, rests + k, shown.shift, width, value)
-        else:
-            normalise_all(highs + k, rests + k, width, &shown)
-            answers_of_rounded(problem, &shown, width, NULL, value)
-        store(problem, out, start + done, 1, value, width)
-        done += width
-    running.shift[0] = shift
-    keep_sum(running, 0, high, rest, 0)
-    return True
 
 
 cdef void scan_row(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, bint exclusive,
                    const States *running, void *out) noexcept nogil:
     # A chunk.
     cdef Py_ssize_t end = start + n, width
-    while start < end:
-        if (scan_plain(problem, terms, start, end - start, exclusive, running, out)
-                or scan_chunk(problem, terms, start, end - start, exclusive, running, out)):
-            return
+    cdef bint done
+    while start < end and scan_at_once(problem, terms, start, end - start, 0, exclusive, running, out, 1, &done) == 0:
         width = min(CAREFUL, end - start)
         scan_carefully(problem, terms, start, width, exclusive, running, out)
         start += width
@@ -503,12 +412,9 @@ cdef void scan_panel(const Problem *problem, const Terms *terms, Py_ssize_t star
     cdef Py_ssize_t end = start + n, count, k
     cdef bint done[TILE]
     while start < end:
-        count = scan_plain_columns(problem, terms, start, end - start, width, exclusive, running, out, step, done)
-        if count == width or (terms.b == NULL and 4 * count < 3 * width and scan_together(
-                problem, terms, start, end - start, width, exclusive, running, out, step, done)):
-            return
-        if count > 0:    # few are left, cheaper alone than with all others beside them, or all of these want care
-            for k in range(width):
+        count = scan_at_once(problem, terms, start, end - start, width, exclusive, running, out, step, done)
+        if count > 0:
+            for k in range(width if count < width else 0):
                 if not done[k]:
                     scan_alone(problem, terms, start, end - start, k, exclusive, running, out, step)
             return
@@ -517,113 +423,29 @@ cdef void scan_panel(const Problem *problem, const Terms *terms, Py_ssize_t star
         start += count
 
 
-cdef bint scan_together(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
-                        Py_ssize_t width, bint exclusive, const States *running, void *out,
-                        Py_ssize_t step, const bint *done) noexcept nogil:
-    # All that are not done.  False, and nothing is done, where all of these want care.  Those that do become rows.
-    cdef Wide wide
-    cdef Room room, sums_room
-    cdef States shown = states_of(&room), sums = states_of(&sums_room)
-    cdef double peak[2 * TILE]
-    cdef double low[2 * TILE]
-    cdef double y[CHUNK * TILE]
-    cdef double total[TILE]
-    cdef double value[TILE]
-    cdef bint apart[TILE]
-    cdef bint large[TILE]
-    cdef Py_ssize_t left = 0, few = 0, row, k
-    cdef bint shifted = False
-    widen(problem, terms, start, n, width, &wide)
-    kernels_64.peak(&wide.terms, n, width, SOFTMAX, peak, low)
-    for k in range(width):
-        copy_state(&sums, k, running, k)
-        apart[k] = not common_shift(running, k, peak[k], shown.shift + k) or done[k]
-        if shown.shift[k] != 0 and not may_shift(&wide.terms):
-            apart[k] = True
-        if apart[k]:
-            shown.shift[k] = 0
-        else:
-            move(&sums, k, shown.shift[k])
-        shifted = shifted or shown.shift[k] != 0
-    if shifted:
-        for row in range(n):
-            for k in range(width):
-                wide.a[row * width + k] = (<const double *> wide.terms.a)[row * wide.terms.a_step + k] - shown.shift[k]
-        wide.terms.a = wide.a
-        wide.terms.a_step = width
-    exponentials(&wide, n, width, y)
-    for k in range(width):
-        sums.low[k] += sums.rest[k]
-        total[k] = sums.high[k]
-    for row in range(n):
-        for k in range(width):
-            total[k] += y[row * TILE + k]
-    for k in range(width):
-        if not apart[k]:
-            apart[k] = (not total[k] < INFINITY or near_one(sums.high[k], total[k], shown.shift[k], problem.bits)
-                        or not in_range(sums.high[k], y[k], running.high[k], shown.shift[k], exclusive))
-        left += apart[k]
-        large[k] = apart[k] or is_large(sums.high[k], shown.shift[k])
-        few += not large[k]
-    if left == width:
-        return False
-    for k in range(width):    # before their neighbours are written, for the result may lie where the input does
-        if apart[k] and not done[k]:
-            scan_alone(problem, terms, start, n, k, exclusive, running, out, step)
-    for row in range(n):
-        if not exclusive:
-            add_rounded(&sums, width, y + row * TILE)
-        if problem.bits == 64 and few == 0:
-            large_answers(sums.high, sums.low, shown.shift, width, value)
-        else:
-            normalise_all(sums.high, sums.low, width, &shown)
-            answers_of_rounded(problem, &shown, width, large, value)
-        if exclusive:
-            add_rounded(&sums, width, y + row * TILE)
-        if left == 0:
-            store(problem, out, (start + row) * step, 1, value, width)
-            continue
-        for k in range(width):
-            if not apart[k]:
-                store(problem, out, (start + row) * step + k, 1, value + k, 1)
-    for k in range(width):
-        if not apart[k]:
-            running.shift[k] = shown.shift[k]
-            keep_sum(running, k, sums.high[k], sums.low[k], 0)
-    return True
-
-
-cdef inline void add_rounded(const States *sums, Py_ssize_t width, const double *y) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double sum, back
-    for k in range(width):
-        sum = sums.high[k] + y[k]
-        back = sum - sums.high[k]
-        sums.low[k] = sums.low[k] + ((sums.high[k] - (sum - back)) + (y[k] - back))
-        sums.high[k] = sum
-
-
 cdef void scan_alone(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n, Py_ssize_t column,
                      bint exclusive, const States *running, void *out, Py_ssize_t step) noexcept nogil:
-    # One column of a panel without weights, gathered into a row.
+    # One column of a panel, gathered into a row.
     cdef double a[CAREFUL + CHUNK]
-    cdef double logb[CAREFUL + CHUNK]
+    cdef double weights[CAREFUL + CHUNK]
     cdef double answer[CHUNK]
     cdef char kept[CAREFUL + CHUNK]
+    cdef const char *given = <const char *> (terms.b if terms.b != NULL else terms.logb)
     cdef Terms row = plain_terms(<char *> a + CAREFUL * (problem.bits // 8), 0)
     cdef States mine = from_place(running, column)
     cdef Py_ssize_t k, size = problem.bits // 8
     row.scale = terms.scale
     for k in range(CAREFUL):    # which are looked at, and not used
-        a[k] = logb[k] = kept[k] = 0
+        a[k] = weights[k] = kept[k] = 0
     for k in range(n):
         copy_number(<const char *> terms.a + ((start + k) * terms.a_step + column) * size, size,
                     <char *> row.a + k * size)
-    if terms.logb != NULL:
-        row.logb = <char *> logb + CAREFUL * size
+    if given != NULL:
         for k in range(n):
-            copy_number(<const char *> terms.logb + ((start + k) * terms.b_step + column * terms.b_inner) * size, size,
-                        <char *> row.logb + k * size)
+            copy_number(given + ((start + k) * terms.b_step + column * terms.b_inner) * size, size,
+                        <char *> weights + (CAREFUL + k) * size)
+        row.b = <char *> weights + CAREFUL * size if terms.b != NULL else NULL
+        row.logb = <char *> weights + CAREFUL * size if terms.logb != NULL else NULL
     if terms.kept != NULL:
         row.kept = kept + CAREFUL
         for k in range(n):

@@ -2005,7 +2005,7 @@ cdef struct Triples:
 
 
 cdef inline ivec suits_pair(vec x) noexcept nogil:
-    return (x == splat(<real> -INFINITY)) | (magnitude(x + splat(150)) <= splat(500))
+    return (x == splat(<real> -INFINITY)) | (magnitude(x + splat(115)) <= splat(465))
 
 
 cdef void suit_pairs(const double *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
@@ -2032,18 +2032,34 @@ cdef void suit_pairs(const double *start, Py_ssize_t a_step, Py_ssize_t n, Py_ss
     close[0] = all_set(fine)
 
 
-cdef void pair_terms(const double *a, Py_ssize_t count, Triples *sums) noexcept nogil:
+# The elements of such a sum.
+cdef struct Pairs:
+    const double *a
+    const double *lost
+    const double *b
+
+
+cdef void pair_terms(const Pairs *pairs, Py_ssize_t first, Py_ssize_t count, Triples *sums) noexcept nogil:
+    cdef const double *a = pairs.a + first
     cdef vec x
     cdef ivec none
-    cdef dvec p, q, z, k
+    cdef dvec p, q, z, k, b, lost = dsplat(0)
     cdef Py_ssize_t i = 0
     while i < count:
         if count - i >= LANES:
             x = load(<const real *> a + i)
         else:
-            x = load_some(<const real *> a + i, count - i, <real> -INFINITY)
+            x = load_some(<const real *> a + i, count - i, 0)
         none = x == splat(<real> -INFINITY)
-        pair_power(half(pick(none, splat(0), x), 0), dsplat(0), &p, &q, &z, &k)
+        if pairs.lost != NULL:
+            lost = dload(pairs.lost + first + i)
+        pair_power(half(pick(none, splat(0), x), 0), lost, &p, &q, &z, &k)
+        if pairs.b != NULL:
+            b = dload(pairs.b + first + i)
+            lost = p * b
+            q = q * b - residual(lost, p, b)
+            p = lost
+            lost = dsplat(0)
         p = dterm_in_range(p, z, k)
         q = dterm_in_range(q, z, k)
         store(<real *> sums.y + i, pick(none, splat(0), joined(p, p)))
@@ -2051,7 +2067,8 @@ cdef void pair_terms(const double *a, Py_ssize_t count, Triples *sums) noexcept 
         i += LANES
 
 
-cdef void logs_of_triples(const Triples *sums, Py_ssize_t first, Py_ssize_t count, double *out) noexcept nogil:
+cdef void logs_of_triples(const Triples *sums, Py_ssize_t first, const double *shift, Py_ssize_t count,
+                          double *out) noexcept nogil:
     cdef dvec high, low, total, zero = dsplat(0)
     cdef Py_ssize_t i = 0
     while i < count:
@@ -2059,7 +2076,8 @@ cdef void logs_of_triples(const Triples *sums, Py_ssize_t first, Py_ssize_t coun
         low = dload(sums.low + first + i)
         total = high + low
         low = ((high - total) + low) + dload(sums.rest + first + i)
-        dstore_some(out + i, dpick(total == zero, dsplat(-INFINITY), log_pair(total, low, zero)), count - i)
+        high = dpick(total == zero, dsplat(-INFINITY), log_pair(total, low, dload(shift + i)))
+        dstore_some(out + i, dpick(total < zero, dsplat(NAN), high), count - i)
         i += DLANES
 
 
@@ -2079,65 +2097,72 @@ cdef inline void add_pairs(Triples *sums, Py_ssize_t width) noexcept nogil:
         i += DLANES
 
 
-cdef inline void accumulate_row_of_pairs(const double *a, Py_ssize_t n, bint exclusive, double *high, double *low,
-                                         double *rest, double *out) noexcept nogil:
+cdef inline void accumulate_row_of_pairs(const Pairs *pairs, Py_ssize_t n, bint exclusive, const States *states,
+                                         double *out) noexcept nogil:
     cdef Triples rounds[5]
     cdef Triples *round
+    cdef double shift[16]
     cdef Py_ssize_t i = -16, k, place = 4
+    for k in range(16):
+        shift[k] = states.shift[0]
     while i < n + 48:
         if i + 16 < n:
             round = &rounds[(place + 1) % 5]
-            pair_terms(a + i + 16, min(16, n - i - 16), round)
-            for k in range((n - i - 16 + DLANES - 1) // DLANES * DLANES, 16):
+            pair_terms(pairs, i + 16, min(16, n - i - 16), round)
+            for k in range(n - i - 16, 16):
                 round.y[k] = round.y_low[k] = 0
         if 0 <= i < n:
             round = &rounds[place]
-            chain(round.y, high, round.high)
+            chain(round.y, states.high, round.high)
         if 16 <= i < n + 16:
             round = &rounds[(place + 4) % 5]
             k = 0
             while k < 16:
                 dstore(round.y + k, lost_between(round.high + k, dload(round.y + k)) + dload(round.y_low + k))
                 k += DLANES
-            chain(round.y, low, round.low)
+            chain(round.y, states.low, round.low)
         if 32 <= i < n + 32:
             round = &rounds[(place + 3) % 5]
             k = 0
             while k < 16:
                 dstore(round.y + k, lost_between(round.low + k, dload(round.y + k)))
                 k += DLANES
-            chain(round.y, rest, round.rest)
+            chain(round.y, states.rest, round.rest)
         if i >= 48:
-            logs_of_triples(&rounds[(place + 2) % 5], not exclusive, min(16, n - (i - 48)), out + i - 48)
+            logs_of_triples(&rounds[(place + 2) % 5], not exclusive, shift, min(16, n - (i - 48)), out + i - 48)
         i += 16
         place = (place + 1) % 5
 
 
-cdef void accumulate_pairs(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, bint exclusive,
-                           double *high, double *low, double *rest, double *out,
+cdef void accumulate_pairs(const double *a, const double *lost, const double *b, Py_ssize_t a_step, Py_ssize_t n,
+                           Py_ssize_t width, bint exclusive, const States *states, double *out,
                            Py_ssize_t out_step) noexcept nogil:
+    cdef Pairs pairs
     cdef Triples sums
     cdef Py_ssize_t row, k
     if REAL_BITS == 32:
         return
+    pairs.a = a
+    pairs.lost = lost
+    pairs.b = b
     if width == 0:
-        accumulate_row_of_pairs(a, n, exclusive, high, low, rest, out)
+        accumulate_row_of_pairs(&pairs, n, exclusive, states, out)
         return
     for k in range(width):
-        sums.high[k] = high[k]
-        sums.low[k] = low[k]
-        sums.rest[k] = rest[k]
+        sums.high[k] = states.high[k]
+        sums.low[k] = states.low[k]
+        sums.rest[k] = states.rest[k]
     for row in range(n):
-        pair_terms(a + row * a_step, width, &sums)
+        pair_terms(&pairs, row * a_step, width, &sums)
         if exclusive:
-            logs_of_triples(&sums, 0, width, out + row * out_step)
+            logs_of_triples(&sums, 0, states.shift, width, out + row * out_step)
         add_pairs(&sums, width)
         if not exclusive:
-            logs_of_triples(&sums, 0, width, out + row * out_step)
+            logs_of_triples(&sums, 0, states.shift, width, out + row * out_step)
     for k in range(width):
-        high[k] = sums.high[k]
-        low[k] = sums.low[k]
-        rest[k] = sums.rest[k]
+        states.high[k] = sums.high[k]
+        states.low[k] = sums.low[k]
+        states.rest[k] = sums.rest[k]
 
 
 # --- what is left out

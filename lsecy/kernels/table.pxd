@@ -199,7 +199,7 @@ cdef struct Kernels:
                            Py_ssize_t out_step) noexcept nogil
     # Numbers become their logarithms, NaN below 0.  Where memory ends after `count`, nothing beyond is touched.
     void (*logs)(void *numbers, Py_ssize_t count) noexcept nogil
-    # Running sums of float64, of plain terms whose shift is 0.  A row has width 0, a panel its columns; y lies TILE
+    # Running sums of float64, of plain terms.  A row has width 0, a panel its columns; y lies TILE
     # apart from row to row, and has room for 15 elements of 0 behind a row.
     #   close_exponentials  y = exp(a), as far as it counts beside a sum above 1e-100, and where that is right because
     #                       all a < 350: 1 for a row or a column, else 0
@@ -207,15 +207,17 @@ cdef struct Kernels:
     #                       the logarithm after each, or before it
     void (*close_exponentials)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
                                double *close) noexcept nogil
-    #   suit_pairs          do all a lie in [-650, 350], or are -inf?  As close
-    #   accumulate_pairs    the same of such a, with what rounding takes from exp(a): sums are high + low + rest, anywhere
-    #                       in (1e-300, 1e300), or of nothing
+    #   suit_pairs          do all a lie in [-580, 350], or are -inf?  As close
+    #   accumulate_pairs    the same of b exp(a + lost) for such a, and |b| in (1e-30, 1e30), with what rounding takes
+    #                       from that: sums are (high + low + rest) exp(shift), of any sign, high in (1e-300, 1e300), or
+    #                       of nothing.  lost and b may be NULL; they lie as a does, and whole vectors of them are read.
     void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
                        double *out, Py_ssize_t out_step) noexcept nogil
     void (*suit_pairs)(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                        double *close) noexcept nogil
-    void (*accumulate_pairs)(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, bint exclusive,
-                             double *high, double *low, double *rest, double *out, Py_ssize_t out_step) noexcept nogil
+    void (*accumulate_pairs)(const double *a, const double *lost, const double *b, Py_ssize_t a_step, Py_ssize_t n,
+                             Py_ssize_t width, bint exclusive, const States *states, double *out,
+                             Py_ssize_t out_step) noexcept nogil
     # Copies `n` rows of `width` exponents without scale and weights; what is left out becomes the filler.
     void (*drop)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, double filler, void *target,
                  Py_ssize_t step) noexcept nogil
