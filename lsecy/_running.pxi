@@ -144,12 +144,13 @@ cdef void scan_carefully(const Problem *problem, const Terms *terms, Py_ssize_t 
     show(problem, &shown, width, out, start)
 
 
-# Elements of a row, or of some columns, in double: plain ones, from here on.
+# Exponents of a row, or of some columns, in double: here, or where elements lie that are nothing else.
 cdef struct Wide:
-    double a[CHUNK * TILE]
-    double weights[CHUNK * TILE]    # of either kind
-    double lost[CHUNK * TILE]       # what rounding took from exponents
-    Terms terms
+    double room[CHUNK * TILE]
+    double lost[CHUNK * TILE]       # what rounding took from them
+    double weights[CHUNK * TILE]
+    const double *x
+    Py_ssize_t step
 
 
 cdef inline bint may_be_rounded(const States *running, Py_ssize_t k) noexcept nogil:
@@ -179,10 +180,17 @@ cdef void widen(const Problem *problem, const Terms *terms, Py_ssize_t start, Py
     # Elements `start` on of a row (width 0), or rows `start` on of a panel.  What counts for nothing has the exponent
     # -inf; NaN stands for a weight of no usual size.
     cdef Py_ssize_t size = problem.bits // 8, row, across = width if width else n
-    cdef Terms here = terms[0]
+    cdef Terms here
+    wide.x = wide.room
+    wide.step = width
+    if size == 8 and is_plain(terms):
+        wide.x = <const double *> terms.a + (start * terms.a_step if width else start)
+        wide.step = terms.a_step
+        return
     if width:
         here = terms_from(terms, start, size)
     else:
+        here = terms[0]
         here.a = <const char *> terms.a + start * size
         if terms.b_inner and terms.b != NULL:
             here.b = <const char *> terms.b + start * size
@@ -190,16 +198,12 @@ cdef void widen(const Problem *problem, const Terms *terms, Py_ssize_t start, Py
             here.logb = <const char *> terms.logb + start * size
         if terms.kept_inner and terms.kept != NULL:
             here.kept = terms.kept + start
-    wide.terms = plain_terms(wide.a, width)
-    if size == 8 and is_plain(terms):
-        wide.terms.a = here.a
-        wide.terms.a_step = here.a_step
-    elif size == 8 and are_masked(terms):
-        kernels_64.drop(&here, n if width else 1, across, -INFINITY, wide.a, width)
-    else:
-        for row in range(n if width else 1):
-            widen_row(problem.bits, &here, row, across, wide.a + row * across, wide.lost + row * across,
-                      wide.weights + row * across)
+    if size == 8 and are_masked(terms):
+        kernels_64.drop(&here, n if width else 1, across, -INFINITY, wide.room, width)
+        return
+    for row in range(n if width else 1):
+        widen_row(problem.bits, &here, row, across, wide.room + row * across, wide.lost + row * across,
+                  wide.weights + row * across)
 
 
 cdef inline double double_at(int bits, const void *numbers, Py_ssize_t place) noexcept nogil:
@@ -261,45 +265,49 @@ cdef inline void move(const States *sum, Py_ssize_t k, double shift) noexcept no
     sum.shift[k] = shift
 
 
-cdef void shift_terms(const Terms *terms, bint exact, Py_ssize_t n, Py_ssize_t width, const States *sums, bint *now,
+cdef void shift_terms(bint exact, Py_ssize_t n, Py_ssize_t width, const States *sums, bint *now,
                       Wide *wide) noexcept nogil:
-    # Exponents and the sums before them under a shift that they share.  Not `now`: those that share none, and those of
-    # which a term that is too small for a double, and left out here, or the first sum, may count.
+    # Exponents and the sums before them under a shift that they share.  Not `now`: those that share none, and those
+    # beside whose sums terms that are left out here, for they are too small for a double, may count.
     # A plain exponent that counts is far above 1 beside a shift that is not 0, and less than 32 from it: the difference
     # rounds nothing.
     cdef double peak[2 * TILE]
-    cdef double lost[TILE]
-    cdef double held[TILE]
-    cdef double x, difference, back, least
-    cdef Py_ssize_t across = width if width else n, columns = max(1, width), row, k, column, place
-    kernels_64.peak(terms, n, width, SOFTMAX, peak, lost)
+    cdef double shift[CHUNK]
+    cdef double held, x, least
+    cdef Py_ssize_t across = width if width else n, columns = max(1, width), row, k
+    cdef Terms terms = plain_terms(wide.x, wide.step)
+    kernels_64.peak(&terms, n, width, SOFTMAX, peak, shift)
     for k in range(columns):
-        now[k] = now[k] and common_shift(sums, k, peak[k], lost + k)
-        held[k] = sums.high[k]
-        if now[k]:
-            move(sums, k, lost[k])
-        else:
-            sums.shift[k] = 0
+        held = sums.high[k]
+        now[k] = now[k] and common_shift(sums, k, peak[k], shift + k)
+        if not now[k]:
+            sums.shift[k] = shift[k] = 0
+            continue
+        move(sums, k, shift[k])
+        x = wide.x[k] - shift[k]
+        least = max(exp(-0.5 * shift[k]) if shift[k] > 0 else 0, 1e-200)
+        now[k] = (fabs(sums.high[k]) < 1e300 and (fabs(sums.high[k]) > least or (held == 0 and exp(x) > least))
+                  and (shift[k] != 0 or is_away_from_one(sums.high[k], n, peak[k])))
+    for k in range(1, 1 if width else n):
+        shift[k] = shift[0]
     for row in range(n if width else 1):
-        for k in range(across):
-            x = (<const double *> terms.a)[row * terms.a_step + k]
-            place = row * across + k
-            column = k if width else 0
-            difference = x - sums.shift[column]
-            if not exact:
-                back = difference - x
-                back = (x - (difference - back)) - (sums.shift[column] + back)
-                wide.lost[place] += back if fabs(back) < 1 else 0
-            if -INFINITY < difference < -580:
-                now[column] = now[column] and (sums.shift[column] != 0 or is_away_from_one(sums.high[column], n, peak[column]))
-                difference = -INFINITY
-            wide.a[place] = difference
-    for k in range(columns):
-        x = wide.a[k]
-        least = max(exp(-0.5 * sums.shift[k]) if sums.shift[k] > 0 else 0, 1e-200)
-        now[k] = now[k] and fabs(sums.high[k]) < 1e300 and (
-            fabs(sums.high[k]) > least or (held[k] == 0 and exp(x) > least))
-    wide.terms = plain_terms(wide.a, width)
+        shift_row(wide.x + row * wide.step, shift, exact, across, wide.room + row * across, wide.lost + row * across)
+    wide.x = wide.room
+    wide.step = width
+
+
+cdef inline void shift_row(const double *x, const double *shift, bint exact, Py_ssize_t n, double *shifted,
+                           double *lost) noexcept nogil:
+    cdef double difference, back
+    cdef Py_ssize_t k
+    for k in range(0 if exact else n):
+        difference = x[k] - shift[k]
+        back = difference - x[k]
+        back = (x[k] - (difference - back)) - (shift[k] + back)
+        lost[k] += back if fabs(back) < 1 else 0
+    for k in range(n):
+        difference = x[k] - shift[k]
+        shifted[k] = -INFINITY if difference < -580 else difference
 
 
 cdef inline bint is_away_from_one(double sum, Py_ssize_t n, double peak) noexcept nogil:
@@ -357,9 +365,9 @@ cdef Py_ssize_t scan_at_once(const Problem *problem, const Terms *terms, Py_ssiz
         if some == 0:
             continue
         if way == SHIFTED:
-            shift_terms(&wide.terms, exact, n, width, &sums, now, &wide)
-        a = <const double *> wide.terms.a
-        a_step = wide.terms.a_step
+            shift_terms(exact, n, width, &sums, now, &wide)
+        a = wide.x
+        a_step = wide.step
         if way == ROUNDED:
             kernels_64.close_exponentials(a, a_step, n, width, y, close)
         else:

@@ -1997,11 +1997,12 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
 # The same with what rounding takes from the terms, and from the sum of what it takes: where a sum is next to 1, its
 # logarithm has no other digits.
 cdef struct Triples:
-    double high[TILE + 1]
-    double low[TILE + 1]
-    double rest[TILE + 1]
     double y[TILE]
     double y_low[TILE]
+    double high[TILE + 8]    # before each element of a row, and after the last; of columns
+    double low[TILE + 8]
+    double rest[TILE + 8]
+    dvec whole               # not used: for its sake all vectors lie in whole cache lines
 
 
 cdef inline ivec suits_pair(vec x) noexcept nogil:
