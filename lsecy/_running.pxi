@@ -285,7 +285,7 @@ cdef void shift_terms(bint exact, Py_ssize_t n, Py_ssize_t width, const States *
             continue
         move(sums, k, shift[k])
         x = wide.x[k] - shift[k]
-        least = max(exp(-0.5 * shift[k]) if shift[k] > 0 else 0, 1e-200)
+        least = max(exp(-0.5 * shift[k]) if shift[k] > 0 else 0, 1e-100)
         now[k] = (fabs(sums.high[k]) < 1e300 and (fabs(sums.high[k]) > least or (held == 0 and exp(x) > least))
                   and (shift[k] != 0 or is_away_from_one(sums.high[k], n, peak[k])))
     for k in range(1, 1 if width else n):
@@ -322,11 +322,18 @@ cdef inline void keep_sum(const States *running, Py_ssize_t k, const States *sum
     running.rest[k] = sums.rest[k]
 
 
-# How the terms of a chunk are added: as doubles; with what rounding takes from them; or that under a shift.
+cdef inline double *whole_lines(double *room) noexcept nogil:
+    # Where vectors lie in whole cache lines, wherever a thread's stack is.
+    return <double *> ((<size_t> room + 63) & ~<size_t> 63)
+
+
+# How the terms of a chunk are added: as doubles, or with what rounding takes from them; and either under a shift, beside
+# which the logarithm of any sum may be rounded.
 cdef enum Way:
     ROUNDED
     PAIRED
-    SHIFTED
+    SHIFTED_ROUNDED
+    SHIFTED_PAIRED
 
 
 cdef Py_ssize_t scan_at_once(const Problem *problem, const Terms *terms, Py_ssize_t start, Py_ssize_t n,
@@ -335,47 +342,66 @@ cdef Py_ssize_t scan_at_once(const Problem *problem, const Terms *terms, Py_ssiz
     # Up to CHUNK elements of a row (width 0), or rows of a panel: which columns are done, and how many.  Where it is
     # not, an exponent or a sum has no usual size, and nothing is written or added.
     cdef Wide wide
-    cdef Room room
-    cdef States sums = states_of(&room)
-    cdef double y[CHUNK * TILE]
-    cdef double value[CHUNK * TILE]
+    cdef Room room, moved_room
+    cdef States sums = states_of(&room), moved = states_of(&moved_room)
+    cdef double y_room[CHUNK * TILE + 8]
+    cdef double value_room[CHUNK * TILE + 8]
+    cdef double *y = whole_lines(y_room)
+    cdef double *value = whole_lines(value_room)
     cdef double close[TILE]
     cdef bint now[TILE]
+    cdef bint shifted[TILE]
     cdef const double *a
     cdef double *target
     cdef Py_ssize_t columns = max(1, width), k, row, count = 0, some, a_step, target_step
-    cdef bint exact = are_exact(terms)
-    cdef int way
+    cdef bint exact = are_exact(terms), rounded
+    cdef int way, first = ROUNDED if exact and terms.b == NULL else PAIRED
     for k in range(columns):
-        done[k] = False
+        done[k] = shifted[k] = False
     widen(problem, terms, start, n, width, &wide)
-    for way in range(ROUNDED if exact and terms.b == NULL else PAIRED, SHIFTED + 1):
+    for way in range(first, SHIFTED_PAIRED + 1):
+        rounded = way == ROUNDED or way == SHIFTED_ROUNDED
         some = 0
         for k in range(columns):
-            now[k] = not done[k] and (may_be_rounded(running, k) if way == ROUNDED else
-                                      may_be_paired(running, k) if way == PAIRED else True)
+            if way == ROUNDED:
+                now[k] = may_be_rounded(running, k)
+            elif way == PAIRED:
+                now[k] = not done[k] and may_be_paired(running, k)
+            elif way == SHIFTED_ROUNDED:
+                now[k] = not done[k]
+            else:
+                now[k] = shifted[k] and (first == PAIRED or moved.shift[k] == 0)
             some += now[k]
+            if way == SHIFTED_PAIRED:
+                if shifted[k]:
+                    copy_state(&sums, k, &moved, k)
+                continue
+            sums.shift[k] = 0 if way == ROUNDED or way == PAIRED or not now[k] else running.shift[k]
             sums.high[k] = running.high[k] if now[k] else LARGE
             sums.low[k] = running.low[k] if now[k] else 0
             sums.rest[k] = running.rest[k] if now[k] else 0
-            sums.shift[k] = running.shift[k] if now[k] and way == SHIFTED else 0
-            if way == ROUNDED:
-                sums.low[k] += sums.rest[k]
-                sums.rest[k] = 0
         if some == 0:
             continue
-        if way == SHIFTED:
+        if way == SHIFTED_ROUNDED:
             shift_terms(exact, n, width, &sums, now, &wide)
+            for k in range(columns):
+                shifted[k] = now[k]
+                copy_state(&moved, k, &sums, k)
+                now[k] = now[k] and first == ROUNDED and sums.shift[k] != 0
         a = wide.x
         a_step = wide.step
-        if way == ROUNDED:
+        if rounded:
             kernels_64.close_exponentials(a, a_step, n, width, y, close)
         else:
             kernels_64.suit_pairs(a, a_step, n, width, close)
         some = 0
         for k in range(columns):
-            now[k] = now[k] and close[k] != 0 and (way != ROUNDED or stays_far(sums.high[k], y + k, n, TILE if width else 1))
+            now[k] = now[k] and close[k] != 0 and (
+                way != ROUNDED or stays_far(sums.high[k], y + k, n, TILE if width else 1))
             some += now[k]
+            if rounded and now[k]:
+                sums.low[k] += sums.rest[k]
+                sums.rest[k] = 0
         if some == 0:
             continue
         target = value
@@ -383,8 +409,8 @@ cdef Py_ssize_t scan_at_once(const Problem *problem, const Terms *terms, Py_ssiz
         if some == columns and problem.bits == 64:
             target = <double *> out + start * step
             target_step = step
-        if way == ROUNDED:
-            kernels_64.accumulate(y, n, width, exclusive, sums.high, sums.low, target, target_step)
+        if rounded:
+            kernels_64.accumulate(y, n, width, exclusive, &sums, target, target_step)
         else:
             kernels_64.accumulate_pairs(a, NULL if exact else wide.lost, wide.weights if terms.b != NULL else NULL, a_step,
                                         n, width, exclusive, &sums, target, target_step)

@@ -1890,16 +1890,16 @@ cdef inline void add_term_and_lost(dvec y, dvec *high, dvec *low) noexcept nogil
     high[0] = sum
 
 
-cdef inline void accumulate_columns(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high,
-                                    double *low, double *out, Py_ssize_t out_step) noexcept nogil:
+cdef inline void accumulate_columns(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive,
+                                    const States *states, double *out, Py_ssize_t out_step) noexcept nogil:
     cdef dvec h[TILE]
     cdef dvec l[TILE]
     cdef dvec value[2]
     cdef Py_ssize_t row, v, j, vectors = (width + DLANES - 1) // DLANES, group
     cdef int s
     for v in range(vectors):
-        h[v] = dload(high + column_of(v, DLANES, width))
-        l[v] = dload(low + column_of(v, DLANES, width))
+        h[v] = dload(states.high + column_of(v, DLANES, width))
+        l[v] = dload(states.low + column_of(v, DLANES, width))
     for row in range(n):
         v = 0
         while v < vectors:
@@ -1915,20 +1915,22 @@ cdef inline void accumulate_columns(const double *y, Py_ssize_t n, Py_ssize_t wi
             else:
                 logs_far(value, 1)
             for s in range(group):
-                dstore(out + row * out_step + column_of(v + s, DLANES, width), value[s])
+                j = column_of(v + s, DLANES, width)
+                dstore(out + row * out_step + j, value[s] + dload(states.shift + j))
             v += group
     for v in range(vectors):
-        dstore(high + column_of(v, DLANES, width), h[v])
-        dstore(low + column_of(v, DLANES, width), l[v])
+        dstore(states.high + column_of(v, DLANES, width), h[v])
+        dstore(states.low + column_of(v, DLANES, width), l[v])
 
 
 # A row's sums wait for each other.  So 16 elements at a time go through three steps, each on what the step before did
 # in the round before: the chain of sums; what rounding took from each, and the chain of that; and the logarithms,
 # which fill the time in which the chains wait.
 cdef struct Round:
-    double sum[17]     # before each element, and after the last
+    double sum[24]     # before each element, and after the last
     double lost[16]    # what rounding took, by each addition
-    double low[17]     # and all in all
+    double low[24]     # and all in all
+    dvec whole         # not used: for its sake vectors lie in whole cache lines
 
 
 cdef inline void chain(const double *terms, double *last, double *sums) noexcept nogil:
@@ -1948,23 +1950,22 @@ cdef inline dvec lost_between(const double *sums, dvec term) noexcept nogil:
     return (before - (after - back)) + (term - back)
 
 
-cdef inline void accumulate_row(const double *y, Py_ssize_t n, bint exclusive, double *high, double *low,
+cdef inline void accumulate_row(const double *y, Py_ssize_t n, bint exclusive, const States *states,
                                 double *out) noexcept nogil:
     cdef Round rounds[3]
     cdef Round *round
-    cdef dvec value
-    cdef double h = high[0], l = low[0]
+    cdef dvec value, shift = dsplat(states.shift[0])
     cdef Py_ssize_t i = 0, k, rest, place = 0
     while i < n + 32:
         if i < n:
-            chain(y + i, &h, rounds[place].sum)
+            chain(y + i, states.high, rounds[place].sum)
         if 16 <= i < n + 16:
             round = &rounds[(place + 2) % 3]
             k = 0
             while k < 16:
                 dstore(round.lost + k, lost_between(round.sum + k, dload(y + i - 16 + k)))
                 k += DLANES
-            chain(round.lost, &l, round.low)
+            chain(round.lost, states.low, round.low)
         if i >= 32:
             round = &rounds[(place + 1) % 3]
             rest = n - (i - 32)
@@ -1972,26 +1973,24 @@ cdef inline void accumulate_row(const double *y, Py_ssize_t n, bint exclusive, d
             while k < 16 and k < rest:
                 value = dload(round.sum + k + (not exclusive)) + dload(round.low + k + (not exclusive))
                 logs_far(&value, 1)
-                dstore_some(out + i - 32 + k, value, rest - k)
+                dstore_some(out + i - 32 + k, value + shift, rest - k)
                 k += DLANES
         i += 16
         place = (place + 1) % 3
-    high[0] = h
-    low[0] = l
 
 
-cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
+cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, const States *states,
                      double *out, Py_ssize_t out_step) noexcept nogil:
     if REAL_BITS == 32:
         return
     if width > 0 and exclusive:
-        accumulate_columns(y, n, width, True, high, low, out, out_step)
+        accumulate_columns(y, n, width, True, states, out, out_step)
     elif width > 0:
-        accumulate_columns(y, n, width, False, high, low, out, out_step)
+        accumulate_columns(y, n, width, False, states, out, out_step)
     elif exclusive:
-        accumulate_row(y, n, True, high, low, out)
+        accumulate_row(y, n, True, states, out)
     else:
-        accumulate_row(y, n, False, high, low, out)
+        accumulate_row(y, n, False, states, out)
 
 
 # The same with what rounding takes from the terms, and from the sum of what it takes: where a sum is next to 1, its

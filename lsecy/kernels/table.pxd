@@ -203,15 +203,15 @@ cdef struct Kernels:
     # apart from row to row, and has room for 15 elements of 0 behind a row.
     #   close_exponentials  y = exp(a), as far as it counts beside a sum above 1e-100, and where that is right because
     #                       all a < 350: 1 for a row or a column, else 0
-    #   accumulate          adds y one by one to high + low, which may not be in (1/8, 8) before or after, and takes
-    #                       the logarithm after each, or before it
+    #   accumulate          adds y one by one to (high + low) exp(shift), and takes the logarithm after each, or before
+    #                       it.  Where the shift is 0, high + low may not be in (1/8, 8) before or after.
     void (*close_exponentials)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
                                double *close) noexcept nogil
     #   suit_pairs          do all a lie in [-580, 350], or are -inf?  As close
     #   accumulate_pairs    the same of b exp(a + lost) for such a, and |b| in (1e-30, 1e30), with what rounding takes
     #                       from that: sums are (high + low + rest) exp(shift), of any sign, high in (1e-300, 1e300), or
     #                       of nothing.  lost and b may be NULL; they lie as a does, and whole vectors of them are read.
-    void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, double *high, double *low,
+    void (*accumulate)(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclusive, const States *states,
                        double *out, Py_ssize_t out_step) noexcept nogil
     void (*suit_pairs)(const double *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
                        double *close) noexcept nogil
