@@ -3,11 +3,11 @@
 # A sum and its next term are added in double, with what rounding takes from the sum beside it.  A long row is cut into
 # tasks, by its length alone: these are folded first, so that each knows the sum of all before it.
 #
-# Within a task elements are looked at a chunk at a time.  Exponentials are rounded to double, all relative to one
-# shift: 0, unless the largest lies beyond FAR.  That is as good as the answer where its logarithm is not near zero.
-# Where a sum lies in `near_one`, and with weights, NaN or infinities, each element becomes a state of its own, which
-# has what rounding takes from the exponential too: a few elements, and then the rest of the chunk is tried again.
-# The usual chunk, of plain elements below 350 and sums that are far from 1, has a way without all this.
+# Within a task elements are looked at a chunk at a time, which is added at once, in one of several ways (`Way`).
+# Exponentials rounded to double do where the logarithm of the sum is not near zero.  Near it, and with weights, a scale
+# or log-weights, they are taken with what rounding takes from them.  Both relative to one shift: 0, unless the largest
+# lies beyond FAR.  Where there is none, for exponents lie too far apart or are NaN or infinite, each element becomes a
+# state of its own: a few elements, and then the rest of the chunk is tried again.
 
 from libc.math cimport floor
 
@@ -252,12 +252,16 @@ cdef inline bint common_shift(const States *running, Py_ssize_t k, double peak, 
 
 
 cdef inline void move(const States *sum, Py_ssize_t k, double shift) noexcept nogil:
-    # To another shift.  What growing rounds is nothing beside a logarithm from 32 on.
-    cdef double size = 0, scale, product
-    if shift >= sum.shift[k]:
-        decay(shift - sum.shift[k] if shift > sum.shift[k] else 0, sum.high + k, sum.low + k, sum.rest + k, &size)
+    # To another shift.  What growing rounds is nothing beside a logarithm from 32 on.  exp(-distance) itself may be no
+    # normal number, but its root is one.
+    cdef double size = 0, scale, product, distance = shift - sum.shift[k] if shift != sum.shift[k] else 0
+    if distance > 700:
+        decay(0.5 * distance, sum.high + k, sum.low + k, sum.rest + k, &size)
+        distance *= 0.5
+    if distance >= 0:
+        decay(distance, sum.high + k, sum.low + k, sum.rest + k, &size)
     else:
-        scale = exp(sum.shift[k] - shift)
+        scale = exp(-distance)
         product = sum.high[k] * scale
         sum.low[k] = product_error(sum.high[k], scale, product) + sum.low[k] * scale
         sum.high[k] = product
@@ -269,8 +273,7 @@ cdef void shift_terms(bint exact, Py_ssize_t n, Py_ssize_t width, const States *
                       Wide *wide) noexcept nogil:
     # Exponents and the sums before them under a shift that they share.  Not `now`: those that share none, and those
     # beside whose sums terms that are left out here, for they are too small for a double, may count.
-    # A plain exponent that counts is far above 1 beside a shift that is not 0, and less than 32 from it: the difference
-    # rounds nothing.
+    # A plain exponent that counts is farther from 0 than from a shift that is not 0: the difference rounds nothing.
     cdef double peak[2 * TILE]
     cdef double shift[CHUNK]
     cdef double held, x, least
@@ -300,11 +303,12 @@ cdef inline void shift_row(const double *x, const double *shift, bint exact, Py_
                            double *lost) noexcept nogil:
     cdef double difference, back
     cdef Py_ssize_t k
-    for k in range(0 if exact else n):
-        difference = x[k] - shift[k]
-        back = difference - x[k]
-        back = (x[k] - (difference - back)) - (shift[k] + back)
-        lost[k] += back if fabs(back) < 1 else 0
+    if not exact:
+        for k in range(n):
+            difference = x[k] - shift[k]
+            back = difference - x[k]
+            back = (x[k] - (difference - back)) - (shift[k] + back)
+            lost[k] += back if fabs(back) < 1 else 0
     for k in range(n):
         difference = x[k] - shift[k]
         shifted[k] = -INFINITY if difference < -580 else difference
@@ -327,8 +331,8 @@ cdef inline double *whole_lines(double *room) noexcept nogil:
     return <double *> ((<size_t> room + 63) & ~<size_t> 63)
 
 
-# How the terms of a chunk are added: as doubles, or with what rounding takes from them; and either under a shift, beside
-# which the logarithm of any sum may be rounded.
+# How the terms of a chunk are added: as doubles, or with what rounding takes from them; and either of these under a
+# shift, beside which the logarithm of any sum may be rounded.
 cdef enum Way:
     ROUNDED
     PAIRED
@@ -412,8 +416,8 @@ cdef Py_ssize_t scan_at_once(const Problem *problem, const Terms *terms, Py_ssiz
         if rounded:
             kernels_64.accumulate(y, n, width, exclusive, &sums, target, target_step)
         else:
-            kernels_64.accumulate_pairs(a, NULL if exact else wide.lost, wide.weights if terms.b != NULL else NULL, a_step,
-                                        n, width, exclusive, &sums, target, target_step)
+            kernels_64.accumulate_pairs(a, NULL if exact else wide.lost, wide.weights if terms.b != NULL else NULL,
+                                        a_step, n, width, exclusive, &sums, target, target_step)
         for row in range(0 if target != value else n if width else 1):
             if some == columns:
                 store(problem, out, (start + row) * step, 1, value + row * TILE, width if width else n)

@@ -302,17 +302,18 @@ def _mpf(number):
 
 
 @remembered
-def running(a, b=None, digits=60):
+def running(a, b=None, digits=60, where=None, logb=None, scale=1.0):
     """Return the `Exact` results of all running sums of a row without NaN and positive infinities.
 
     As many digits are carried as there are between the largest term and the smallest answer.
     """
-    a, b = _row(a, b)
+    a = np.asarray(a, dtype=float)
+    terms = {term.index: term for term in _kept(a, b, where, logb, scale) if term.exponent != -INF}
     results, total, size = [], mpf(0), mpf(0)
     with mp.workdps(digits):
-        for x, w in zip(a.astype(float).tolist(), b.astype(float).tolist(), strict=True):
-            if w != 0 and x != -INF:
-                term = mp.exp(mpf(x)) * mpf(w)
+        for place in range(a.size):
+            if place in terms:
+                term = mp.exp(_mpf(terms[place].exponent)) * mpf(terms[place].weight)
                 total, size = total + term, size + abs(term)
             if total == 0:
                 results.append(NOTHING)

@@ -104,6 +104,56 @@ def test_a_dominant_term_near_zero_keeps_the_rest_from_any_place_on(isa, dtype, 
     assert worst <= BOUNDS["logcumsumexp", dtype.name]
 
 
+def log_distribution(rng, n, dtype):
+    x = rng.normal(0, 3, n)
+    return (x - np.logaddexp.reduce(x)).astype(dtype)
+
+
+OPTIONS = {  # each beside the exponents whose sums it leaves near 1
+    "plain": lambda rng, n: {},
+    "scale": lambda rng, n: {"scale": 1.25},
+    "log-weights": lambda rng, n: {"logb": rng.normal(0, 0.3, n)},
+    "scale and log-weights": lambda rng, n: {"scale": -0.7, "logb": rng.normal(0, 3, n)},
+    "weights": lambda rng, n: {"b": np.exp(rng.normal(0, 0.3, n))},
+    "weights of all sizes": lambda rng, n: {"b": np.exp(rng.normal(0, 30, n))},
+    "signed weights": lambda rng, n: {"b": rng.normal(1, 1, n)},
+    "mask and weights": lambda rng, n: {"where": rng.random(n) < 0.8, "b": rng.random(n)},
+}
+
+
+@pytest.mark.parametrize("n", [40, 300])
+@pytest.mark.parametrize("base", [0, -1000])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_running_log_probabilities_stay_within_the_bound(isa, dtype, options, base, n):
+    """The answers of a distribution end next to 0, where they have other digits than their terms."""
+    rng = np.random.default_rng([crc32(options.encode()), n])
+    a = log_distribution(rng, n, dtype) + dtype.type(base)
+    given = {
+        name: x.astype(dtype) if isinstance(x, np.ndarray) and name != "where" else x
+        for name, x in OPTIONS[options](rng, n).items()
+    }
+    true = exact.running(a, given.get("b"), 400, **{k: x for k, x in given.items() if k != "b"})
+    exponents = a * given.get("scale", 1.0) + given.get("logb", 0)
+    got = logcumsumexp(a, **given)
+    assert max(errors(got, exponents.astype(dtype), given.get("b"), true)) <= 1
+    turned = {k: np.tile(x, (7, 1)).T.copy() if np.ndim(x) else x for k, x in given.items()}
+    columns = logcumsumexp(np.tile(a, (7, 1)).T.copy(), 0, **turned)
+    assert exact.same_bits(columns, np.tile(got, (7, 1)).T)
+
+
+@pytest.mark.parametrize("peak", [736.5, 763.0])
+@pytest.mark.parametrize("first", [340.0, 551.0, 590.0])
+def test_a_large_sum_keeps_its_digits_before_a_peak_far_above(isa, first, peak):
+    """Of a chunk: the distance of their shifts is one whose exponential is no normal number."""
+    a = np.zeros(300)
+    a[3], a[128:], a[290] = first, first - 300, peak
+    true = exact.running(a, None, 400)
+    assert (
+        max(exact.ulp_error(x, one.value, "float64") for x, one in zip(logcumsumexp(a), true, strict=True))
+        < 1
+    )
+
+
 @pytest.mark.parametrize("value", [0.1, -0.3, -12.0, -700.0, -5000.0, 650.0])
 def test_a_million_equal_terms_do_not_drift(isa, dtype, value):
     a = np.full(1_000_003, value, dtype)

@@ -2009,7 +2009,7 @@ cdef inline ivec suits_pair(vec x) noexcept nogil:
 
 
 cdef void suit_pairs(const double *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,
-                    double *close) noexcept nogil:
+                     double *close) noexcept nogil:
     cdef const real *a = <const real *> start
     cdef ivec fine
     cdef Py_ssize_t i = 0, v, j, row
