@@ -57,6 +57,8 @@ KERNELS = [  # statement, shape of a
     ("softmax(a, axis=1, scale=0.7)", (1000, 10)),
     ("log_softmax(a, axis=1, scale=0.7)", (1000, 10)),
     ("log_softmax(a, axis=1, where=kept)", (2000, 4)),
+    ("logcumsumexp(a, axis=1)", (100, 300)),
+    ("logcumsumexp(a, axis=1, b=b)", (1000, 20)),
 ]
 CALLS = [
     ("logsumexp(a)", (10,)),
@@ -90,7 +92,7 @@ def run_marked():
     for _, _, isa, dtype, statement, shape, calls in cases():
         _config.set_isa(isa)
         rng = np.random.default_rng(0)
-        names = {name: getattr(lsecy, name) for name in ("logsumexp", "softmax", "log_softmax")}
+        names = {name: getattr(lsecy, name) for name in lsecy.__all__}
         names["a"] = rng.normal(scale=3.0, size=shape).astype(dtype)
         names["b"] = rng.uniform(size=shape).astype(dtype)
         names["kept"] = names["b"] > 0.25

@@ -10,12 +10,20 @@ from .common import DTYPES, normal
 class RunningSums:
     """What does a running sum cost along either axis, and how far is it from NumPy's chain of logaddexp?"""
 
-    param_names = ["library", "dtype", "shape", "axis"]
-    params = [["lsecy", "numpy"], DTYPES, ["1e6", "1000x1000", "250000x4"], [0, -1]]
+    param_names = ["library", "dtype", "shape", "axis", "data"]
+    params = [
+        ["lsecy", "numpy"],
+        DTYPES,
+        ["1e6", "1000x1000", "250000x4"],
+        [0, -1],
+        ["normal", "log-probabilities"],  # whose sums come near 1, where they are summed with more care
+    ]
 
-    def setup(self, library, dtype, shape, axis):
+    def setup(self, library, dtype, shape, axis, data):
         self.call = lsecy.logcumsumexp if library == "lsecy" else np.logaddexp.accumulate
         self.a = normal(shape, dtype)
+        if data != "normal":
+            self.a = lsecy.log_softmax(self.a, axis=axis)
         self.axis = axis
         self.call(self.a, axis=axis)
 
