@@ -631,6 +631,27 @@ def test_any_shape_and_any_axis_is_as_in_scipy(isa, function, problem):
     assert_like_scipy(function, *problem)
 
 
+@pytest.mark.parametrize("n", [257, 300, 1000, 2049])
+def test_the_same_bits_wherever_the_winner_lies(isa, dtype, n):
+    """Whether the rest is added apart depends on the sum alone: gaps, ties, and sums next to the bound."""
+    rng = np.random.default_rng(n)
+    rows = [rng.normal(0, scale, n) for scale in (1, 3, 10, 100)]
+    for gap in (0.0, 1.0, 2.9, 3.1, 6.0, 40.0, 800.0):
+        row = rng.normal(0, 1, n)
+        row[rng.integers(n)] = row.max() + gap
+        rows.append(row)
+        rows.append(np.append(row[:-1], row.max()))
+    for bound in (0.25, 0.5):
+        for share in (0.999, 0.9999, 0.99995, 1.0, 1.00005, 1.001):
+            row = np.full(n, np.log(np.expm1(bound * share) / (n - 1)))
+            row[rng.integers(n)] = 0
+            rows.append(row)
+    a = np.array(rows, dtype)
+    got = lsecy.log_softmax(a, axis=1)
+    assert exact.same_bits(lsecy.log_softmax(a.T.copy(), axis=0).T, got)
+    assert exact.same_bits(np.array([lsecy.log_softmax(row) for row in a]), got)
+
+
 @settings(max_examples=25)
 @given(problems())
 def test_any_view_is_as_in_scipy(isa, function, problem):

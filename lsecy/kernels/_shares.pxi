@@ -249,6 +249,7 @@ cdef struct Peak:
     real high
     real low
     real least
+    real next    # of a plain row, no more than the largest element but the peak; or the peak
 
 
 # Weights are near where no exponent, with its weight or without, lies far from the peak.  Then terms, counted from
@@ -900,23 +901,31 @@ cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which
         near_low - half(base.power, which) * dsplat(2.3190468138462996e-17))
 
 
-cdef inline real largest_of_row_but(const real *a, Py_ssize_t n, vec peak) noexcept nogil:
-    # The largest exponent that is not the peak.
-    cdef vec nothing = splat(<real> -INFINITY)
+cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak) noexcept nogil:
+    # The largest exponent but the peak, which it may equal.
+    cdef vec nothing = splat(<real> -INFINITY), x, peaks = splat(0)
     cdef vec most[4]    # four chains, as in peak_of_row
+    cdef real counts[LANES_BOUND]
+    cdef real count = 0
     cdef Py_ssize_t i = 0
     cdef int k
     for k in range(4):
         most[k] = nothing
-    while i + 4 * LANES <= n:
-        for k in range(4):
-            most[k] = at_least(most[k], unless_peak(load(a + i + k * LANES), &peak))
-        i += 4 * LANES
     while i < n:
-        most[0] = at_least(most[0], unless_peak(load(a + i) if i + LANES <= n else load_some(a + i, n - i, a[i]),
-                                                &peak))
-        i += LANES
-    return largest(at_least(at_least(most[0], most[1]), at_least(most[2], most[3])))
+        for k in range(4):
+            if i + LANES <= n:
+                x = load(a + i)
+            elif i < n:
+                x = load_some(a + i, n - i, <real> -INFINITY)
+            else:
+                break
+            peaks = peaks + pick(x == peak, splat(1), splat(0))
+            most[k] = at_least(most[k], unless_peak(x, &peak))
+            i += LANES
+    store(counts, peaks)
+    for k in range(LANES):
+        count += counts[k]
+    return lane(peak, 0) if count > 1 else largest(at_least(at_least(most[0], most[1]), at_least(most[2], most[3])))
 
 
 cdef inline vec largest_but(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak) noexcept nogil:
@@ -1021,10 +1030,9 @@ cdef inline bint are_below(const real *a, vec limit) noexcept nogil:
                    < limit)
 
 
-cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real *target, real *target_low,
-                             real *least) noexcept nogil:
+cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, Peak *peak) noexcept nogil:
     # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not
-    # be the largest of equals then.
+    # be the largest of equals then, and without `next`.
     cdef const real *a = <const real *> terms.a
     cdef const real *losses = <const real *> terms.lost
     cdef vec most[4]
@@ -1032,9 +1040,9 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     cdef vec x, y, lost, beside = splat(<real> -INFINITY)
     cdef Py_ssize_t i = 0, k
     if terms.known != NULL:
-        target[0] = (<const Peak *> terms.known).high
-        target_low[0] = 0
-        least[0] = (<const Peak *> terms.known).least
+        peak[0] = (<const Peak *> terms.known)[0]
+        peak.low = 0
+        peak.next = peak.high
         return
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
@@ -1053,12 +1061,15 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
     for k in range(1, 4):
         most[0] = at_least(most[0], most[k])
         fewest[0] = at_most(fewest[0], fewest[k])
-    least[0] = -largest(splat(0) - fewest[0])
-    target[0] = largest(most[0])
-    target_low[0] = 0
-    if coarse or losses == NULL:
+    peak.least = -largest(splat(0) - fewest[0])
+    peak.high = peak.next = largest(most[0])
+    peak.low = 0
+    x = splat(peak.high)
+    if coarse:
         return
-    x = splat(target[0])
+    if losses == NULL:
+        peak.next = largest(unless_peak(most[0], &x))    # one of the largest of each place
+        return
     i = 0
     while i < n:
         while n >= 32 * LANES and i + 4 * LANES <= n and are_below(a + i, x):
@@ -1069,11 +1080,11 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, real
         lost = load(losses + i) if i + LANES <= n else load_some(losses + i, n - i, 0)
         beside = at_least(beside, pick(y == x, lost, splat(<real> -INFINITY)))
         i += LANES
-    target_low[0] = largest(beside)
+    peak.low = largest(beside)
 
 
 cdef void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexcept nogil:
-    peak_of_row(terms, n, map != LOG_SOFTMAX, &peak.high, &peak.low, &peak.least)
+    peak_of_row(terms, n, map != LOG_SOFTMAX, peak)
 
 
 cdef inline vec raise_plain_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j,
@@ -1257,6 +1268,8 @@ cdef struct Peaks:
     real high[LANES_BOUND]
     real low[LANES_BOUND]
     real least[LANES_BOUND]
+    real second[LANES_BOUND]    # the largest element but the peak, of the rows that it is looked for in; else the peak
+    bint apart[LANES_BOUND]     # in these
 
 
 cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
@@ -1278,42 +1291,57 @@ cdef void sum_far(const Terms *terms, Py_ssize_t n, const Base *base, const vec 
     sum_one(terms, n, base, peak, RAW, True, False, NULL, states)
 
 
+cdef void find_dominated(Several rows, Py_ssize_t n, Py_ssize_t count, const Whole *whole, Peaks *peaks) noexcept nogil:
+    cdef real firsts[LANES_BOUND]
+    cdef Py_ssize_t k
+    store(firsts, whole.first)
+    store(peaks.second, whole.peak)
+    for k in range(count):
+        peaks.apart[k] = firsts[k] < dominated(False)
+        if peaks.apart[k]:
+            peaks.second[k] = largest_of_row_but(rows.a + k * rows.step, n, splat(peaks.high[k]))
+
+
 cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *peaks, const Base *base,
                      const Whole *whole, const States *states) noexcept nogil:
-    # columns_apart of the rows that are dominated, step by step.
-    cdef real firsts[LANES_BOUND]
-    cdef real seconds[LANES_BOUND]
-    cdef Base lower, own
+    # columns_apart of some rows, step by step.
+    cdef Base own, lower = base_apart(base, whole.peak, load(peaks.second))
     cdef Terms row
     cdef States here
     cdef vec peak
     cdef Py_ssize_t k
-    store(firsts, whole.first)
-    store(seconds, whole.peak)
     for k in range(count):
-        if firsts[k] < dominated(False):
-            seconds[k] = largest_of_row_but(rows.a + k * rows.step, n, splat(peaks.high[k]))
-    lower = base_apart(base, whole.peak, load(seconds))
-    for k in range(count):
-        if firsts[k] < dominated(False):
+        if peaks.apart[k]:
             row = row_of(rows, k)
             here = from_place(states, k)
             peak = splat(peaks.high[k])
             own = base_of(peak, splat(peaks.low[k]), False, False)
-            own = base_apart(&own, peak, splat(seconds[k]))
+            own = base_apart(&own, peak, splat(peaks.second[k]))
             if rows.lost == NULL and not own.far:
                 sum_one(&row, n, &own, &peak, PLAIN, False, False, NULL, &here)
             else:
                 sum_far(&row, n, &own, &peak, &here)
     bring_to_peak(states, 0, base, &lower, whole)
     for k in range(count):
-        if firsts[k] < dominated(False):
+        if peaks.apart[k]:
             row = row_of(rows, k)
             here = from_place(states, k)
             take_few(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), 1, &here)
 
 
-cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, const States *states) noexcept nogil:
+cdef inline bint may_dominate(real peak, real other) noexcept nogil:
+    # Is the peak so far above another element, or the second, that it may well be nearly all of the sum?  Then the rest
+    # is added apart before anything else, and most often that is all.  At 0.25 (double 0.5) it would be log(4), log(2).
+    return peak - other > 3
+
+
+cdef inline bint is_dominated_clearly(real first) noexcept nogil:
+    # Far enough below the bound, for the sum of all terms, which is not there, would decide.
+    return first < dominated(False) * 0.9999
+
+
+cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, real second,
+                    const States *states) noexcept nogil:
     # The same of one row of prepared terms, dominated or not.
     cdef double memory[5 * LANES_BOUND]
     cdef States here = states_in(memory, LANES_BOUND)
@@ -1329,9 +1357,10 @@ cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, co
     rows.near = rows.bypass = False
     whole.peak = peak
     whole.peak_low = peak_low
-    whole.first = splat(0)
     store(peaks.high, peak)
     store(peaks.low, peak_low)
+    store(peaks.second, splat(second))
+    peaks.apart[0] = True
     for k in range(LANES):    # no NaN
         here.high[k] = here.low[k] = 0
     rows_apart(rows, n, 1, &peaks, &base, &whole, &here)
@@ -1485,14 +1514,14 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
         if apart:
-            row_apart(&own, n, most, beside, states)
+            row_apart(&own, n, most, beside, largest_of_row_but(<const real *> own.a, n, most), states)
         else:
             sum_of_row(&own, n, &base, states)
         if short and map == LOG_SOFTMAX:
             whole.peak = most
             whole.peak_low = beside
             if settle_logs(states, 0, True, False, False, &base, &whole):
-                row_apart(&own, n, most, beside, states)
+                row_apart(&own, n, most, beside, largest_of_row_but(<const real *> own.a, n, most), states)
                 settle_logs(states, 0, True, False, True, &base, &whole)
             states.high[0] = lane(whole.first, 0)
             states.low[0] = lane(whole.second, 0)
@@ -2480,7 +2509,8 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     cdef Kept kept
     cdef Base base
     cdef Whole whole
-    cdef bint keeps, roomy = False
+    cdef real second = peak.next
+    cdef bint keeps, roomy = False, early = False
     if not fabs(peak.high) < INFINITY:
         return False
     whole.peak = splat(peak.high)
@@ -2494,15 +2524,25 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
             base = base_of_row(peak.high, peak.low, peak.least, True)
         sum_near(terms, n, &base, &kept, &states)
     else:
-        sum_of_row(terms, n, &base, &states)
+        if map == LOG_SOFTMAX and may_dominate(peak.high, peak.next) and not base.far:
+            second = largest_of_row_but(<const real *> terms.a, n, whole.peak)
+            early = may_dominate(peak.high, second)
+        if early:
+            row_apart(terms, n, whole.peak, whole.peak_low, second, &states)
+            whole.first = whole.second = splat(0)
+            settle_logs(&states, 0, True, False, True, &base, &whole)
+            early = is_dominated_clearly(lane(whole.first, 0))
+        if not early:
+            sum_of_row(terms, n, &base, &states)
     if following != NULL:
-        peak_of_row(following, n, map == SOFTMAX, &next_peak.high, &next_peak.low, &next_peak.least)
+        peak_of_row(following, n, map == SOFTMAX, next_peak)
     if not fabs(states.high[0]) < INFINITY:
         return False
     if map == SOFTMAX:
         settle_shares(&states, 0, True, &base, &whole)
-    elif settle_logs(&states, 0, True, False, False, &base, &whole):
-        row_apart(terms, n, whole.peak, whole.peak_low, &states)
+    elif not early and settle_logs(&states, 0, True, False, False, &base, &whole):
+        row_apart(terms, n, whole.peak, whole.peak_low, largest_of_row_but(<const real *> terms.a, n, whole.peak),
+                  &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         whole.first = counted_from(&base, &whole)
@@ -2623,6 +2663,7 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     cdef real powers[LANES_BOUND]
     cdef real firsts[LANES_BOUND]
     cdef real seconds[LANES_BOUND]
+    cdef Peak peak
     cdef Base base
     cdef Whole whole
     cdef Terms row
@@ -2634,7 +2675,10 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
         states.low[k] = apart.low[k] = 0
     for k in range(count):
         row = row_of(rows, k)
-        peak_of_row(&row, n, map == SOFTMAX, peaks.high + k, peaks.low + k, peaks.least + k)
+        peak_of_row(&row, n, map == SOFTMAX, &peak)
+        peaks.high[k] = peak.high
+        peaks.low[k] = peak.low
+        peaks.least[k] = peak.least
     whole.peak = load(peaks.high)
     whole.peak_low = load(peaks.low)
     whole.power = splat(0)
@@ -2654,6 +2698,7 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
         settle_shares(&states, 0, False, &base, &whole)
         whole.first = counted_from(&base, &whole)
     elif settle_logs(&states, 0, False, False, False, &base, &whole):
+        find_dominated(rows, n, count, &whole, &peaks)
         rows_apart(rows, n, count, &peaks, &base, &whole, &apart)
         settle_logs(&apart, 0, False, False, True, &base, &whole)
     store(firsts, whole.first)

@@ -1601,7 +1601,8 @@ cdef void survey_row(const Terms *terms, Py_ssize_t n, double *largest, double *
 
 
 cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *states, Py_ssize_t place) noexcept nogil:
-    cdef real shift = 0, peak = -INFINITY, unused = 0
+    cdef real shift = 0
+    cdef Peak peak
     cdef double largest, strange
     cdef Prepared room
     cdef Terms own = terms[0]
@@ -1610,8 +1611,8 @@ cdef void fold_row(const Terms *terms, Py_ssize_t n, Care care, const States *st
         own = prepared(terms, n, NULL, &room, NULL)
     if not guess_row(&own, n, &shift) and terms.b == NULL:
         ready = prepared(&own, n, NULL, &room, NULL)
-        peak_of_row(&ready, n, True, &peak, &unused, &unused)
-        shift = lane(on_grid(splat(peak)), 0)
+        peak_of_row(&ready, n, True, &peak)
+        shift = lane(on_grid(splat(peak.high)), 0)
     look_row(&own, n, shift, care, states, place)
     if accepted_lane(states, place, n):
         return
@@ -1895,28 +1896,31 @@ cdef inline void accumulate_columns(const double *y, Py_ssize_t n, Py_ssize_t wi
     cdef dvec h[TILE]
     cdef dvec l[TILE]
     cdef dvec value[2]
-    cdef Py_ssize_t row, v, j, vectors = (width + DLANES - 1) // DLANES, group
+    # Sums are shown a row late, while the next terms are added: not to wait for them.
+    cdef Py_ssize_t row, v, j, vectors = (width + DLANES - 1) // DLANES, group, late = 0 if exclusive else 1
     cdef int s
     for v in range(vectors):
         h[v] = dload(states.high + column_of(v, DLANES, width))
         l[v] = dload(states.low + column_of(v, DLANES, width))
-    for row in range(n):
+    for row in range(n + late):
         v = 0
         while v < vectors:
             group = 2 if v + 2 <= vectors else 1
             for s in range(group):
-                j = column_of(v + s, DLANES, width)
                 value[s] = h[v + s] + l[v + s]
-                add_term_and_lost(dload(y + row * TILE + j), h + v + s, l + v + s)
-                if not exclusive:
-                    value[s] = h[v + s] + l[v + s]
+                if row < n:
+                    j = column_of(v + s, DLANES, width)
+                    add_term_and_lost(dload(y + row * TILE + j), h + v + s, l + v + s)
+            if row < late:
+                v += group
+                continue
             if group == 2:
                 logs_far(value, 2)
             else:
                 logs_far(value, 1)
             for s in range(group):
                 j = column_of(v + s, DLANES, width)
-                dstore(out + row * out_step + j, value[s] + dload(states.shift + j))
+                dstore(out + (row - late) * out_step + j, value[s] + dload(states.shift + j))
             v += group
     for v in range(vectors):
         dstore(states.high + column_of(v, DLANES, width), h[v])
@@ -1983,14 +1987,10 @@ cdef void accumulate(const double *y, Py_ssize_t n, Py_ssize_t width, bint exclu
                      double *out, Py_ssize_t out_step) noexcept nogil:
     if REAL_BITS == 32:
         return
-    if width > 0 and exclusive:
-        accumulate_columns(y, n, width, True, states, out, out_step)
-    elif width > 0:
-        accumulate_columns(y, n, width, False, states, out, out_step)
-    elif exclusive:
-        accumulate_row(y, n, True, states, out)
+    if width > 0:
+        accumulate_columns(y, n, width, exclusive, states, out, out_step)
     else:
-        accumulate_row(y, n, False, states, out)
+        accumulate_row(y, n, exclusive, states, out)
 
 
 # The same with what rounding takes from the terms, and from the sum of what it takes: where a sum is next to 1, its
@@ -2139,7 +2139,7 @@ cdef void accumulate_pairs(const double *a, const double *lost, const double *b,
                            Py_ssize_t out_step) noexcept nogil:
     cdef Pairs pairs
     cdef Triples sums
-    cdef Py_ssize_t row, k
+    cdef Py_ssize_t row, k, late = 0 if exclusive else 1    # as in accumulate_columns
     if REAL_BITS == 32:
         return
     pairs.a = a
@@ -2152,13 +2152,13 @@ cdef void accumulate_pairs(const double *a, const double *lost, const double *b,
         sums.high[k] = states.high[k]
         sums.low[k] = states.low[k]
         sums.rest[k] = states.rest[k]
-    for row in range(n):
-        pair_terms(&pairs, row * a_step, width, &sums)
-        if exclusive:
-            logs_of_triples(&sums, 0, states.shift, width, out + row * out_step)
-        add_pairs(&sums, width)
-        if not exclusive:
-            logs_of_triples(&sums, 0, states.shift, width, out + row * out_step)
+    for row in range(n + late):
+        if row < n:
+            pair_terms(&pairs, row * a_step, width, &sums)
+        if row >= late:
+            logs_of_triples(&sums, 0, states.shift, width, out + (row - late) * out_step)
+        if row < n:
+            add_pairs(&sums, width)
     for k in range(width):
         states.high[k] = sums.high[k]
         states.low[k] = sums.low[k]
