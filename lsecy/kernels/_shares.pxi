@@ -901,8 +901,9 @@ cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which
         near_low - half(base.power, which) * dsplat(2.3190468138462996e-17))
 
 
-cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak) noexcept nogil:
-    # The largest exponent but the peak, which it may equal.
+cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak, bint once) noexcept nogil:
+    # The largest exponent but the peak; or the peak, where it stands more than once, unless it is known not to.
+    # (`once` is passed as unknown, for two functions for its two values would be larger than their question is long.)
     cdef vec nothing = splat(<real> -INFINITY), x, peaks = splat(0)
     cdef vec most[4]    # four chains, as in peak_of_row
     cdef real counts[LANES_BOUND]
@@ -911,19 +912,19 @@ cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak) noexcept nog
     cdef int k
     for k in range(4):
         most[k] = nothing
-    while i < n:
+    while i + 4 * LANES <= n:
         for k in range(4):
-            if i + LANES <= n:
-                x = load(a + i)
-            elif i < n:
-                x = load_some(a + i, n - i, <real> -INFINITY)
-            else:
-                break
+            x = load(a + i + k * LANES)
             peaks = peaks + pick(x == peak, splat(1), splat(0))
             most[k] = at_least(most[k], unless_peak(x, &peak))
-            i += LANES
+        i += 4 * LANES
+    while i < n:
+        x = load(a + i) if i + LANES <= n else load_some(a + i, n - i, <real> -INFINITY)
+        peaks = peaks + pick(x == peak, splat(1), splat(0))
+        most[0] = at_least(most[0], unless_peak(x, &peak))
+        i += LANES
     store(counts, peaks)
-    for k in range(LANES):
+    for k in range(0 if once else LANES):
         count += counts[k]
     return lane(peak, 0) if count > 1 else largest(at_least(at_least(most[0], most[1]), at_least(most[2], most[3])))
 
@@ -1299,7 +1300,7 @@ cdef void find_dominated(Several rows, Py_ssize_t n, Py_ssize_t count, const Who
     for k in range(count):
         peaks.apart[k] = firsts[k] < dominated(False)
         if peaks.apart[k]:
-            peaks.second[k] = largest_of_row_but(rows.a + k * rows.step, n, splat(peaks.high[k]))
+            peaks.second[k] = largest_of_row_but(rows.a + k * rows.step, n, splat(peaks.high[k]), unknown(True))
 
 
 cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *peaks, const Base *base,
@@ -1507,6 +1508,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     cdef Prepared room
     cdef Peak known
     cdef Terms own
+    cdef real second
     cdef Py_ssize_t v, j
     if width == 0:
         own = prepared(terms, n, peak, &room, &known)
@@ -1514,14 +1516,16 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
         if apart:
-            row_apart(&own, n, most, beside, largest_of_row_but(<const real *> own.a, n, most), states)
+            second = largest_of_row_but(<const real *> own.a, n, most, unknown(True))
+            row_apart(&own, n, most, beside, second, states)
         else:
             sum_of_row(&own, n, &base, states)
         if short and map == LOG_SOFTMAX:
             whole.peak = most
             whole.peak_low = beside
             if settle_logs(states, 0, True, False, False, &base, &whole):
-                row_apart(&own, n, most, beside, largest_of_row_but(<const real *> own.a, n, most), states)
+                second = largest_of_row_but(<const real *> own.a, n, most, unknown(True))
+                row_apart(&own, n, most, beside, second, states)
                 settle_logs(states, 0, True, False, True, &base, &whole)
             states.high[0] = lane(whole.first, 0)
             states.low[0] = lane(whole.second, 0)
@@ -2525,7 +2529,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         sum_near(terms, n, &base, &kept, &states)
     else:
         if map == LOG_SOFTMAX and may_dominate(peak.high, peak.next) and not base.far:
-            second = largest_of_row_but(<const real *> terms.a, n, whole.peak)
+            second = largest_of_row_but(<const real *> terms.a, n, whole.peak, unknown(False))
             early = may_dominate(peak.high, second)
         if early:
             row_apart(terms, n, whole.peak, whole.peak_low, second, &states)
@@ -2541,8 +2545,8 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     if map == SOFTMAX:
         settle_shares(&states, 0, True, &base, &whole)
     elif not early and settle_logs(&states, 0, True, False, False, &base, &whole):
-        row_apart(terms, n, whole.peak, whole.peak_low, largest_of_row_but(<const real *> terms.a, n, whole.peak),
-                  &states)
+        second = largest_of_row_but(<const real *> terms.a, n, whole.peak, unknown(True))
+        row_apart(terms, n, whole.peak, whole.peak_low, second, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         whole.first = counted_from(&base, &whole)
