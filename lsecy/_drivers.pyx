@@ -17,9 +17,9 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport Start, await_team, enter, plan, seconds
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX,
-    TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked,
-    from_place, is_plain, is_short, plain_terms, size_of_room, states_in, terms_from)
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT,
+    SHORT_ROW, SOFTMAX, TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded,
+    are_exact, are_masked, from_place, is_plain, is_short, plain_terms, size_of_room, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
     Py_ssize_t lsecy_take(Py_ssize_t *counter, Py_ssize_t some)

@@ -61,18 +61,23 @@ cdef inline bint equal_shifts(const double *one, const double *other, Py_ssize_t
     return not differ
 
 
+cdef inline Terms terms_at(const Terms *terms, Py_ssize_t row, Py_ssize_t first, Py_ssize_t size) noexcept nogil:
+    # From element `first` of a row on; `size` is one's in bytes.
+    cdef Terms here = terms_from(terms, row, size)
+    here.a = <const char *> here.a + first * size
+    if terms.b != NULL:
+        here.b = <const char *> here.b + first * terms.b_inner * size
+    if terms.logb != NULL:
+        here.logb = <const char *> here.logb + first * terms.b_inner * size
+    if terms.kept != NULL:
+        here.kept = here.kept + first * terms.kept_inner
+    return here
+
+
 cdef inline void term_states(const Kernels *kernels, const Terms *terms, Py_ssize_t row, Py_ssize_t first,
                              Py_ssize_t width, int bits, const States *states) noexcept nogil:
     # Each of `width` neighbouring elements as a state: a block of one row is folded as that many columns.
-    cdef Terms here = terms[0]
-    cdef Py_ssize_t size = bits // 8
-    here.a = <const char *> terms.a + (row * terms.a_step + first) * size
-    if terms.b != NULL:
-        here.b = <const char *> terms.b + (row * terms.b_step + first * terms.b_inner) * size
-    if terms.logb != NULL:
-        here.logb = <const char *> terms.logb + (row * terms.b_step + first * terms.b_inner) * size
-    if terms.kept != NULL:
-        here.kept = terms.kept + row * terms.kept_step + first * terms.kept_inner
+    cdef Terms here = terms_at(terms, row, first, bits // 8)
     kernels.fold_columns(&here, 1, width, SHORT if bits == 64 else EXACT, states)
 
 
@@ -187,36 +192,22 @@ cdef void widen(const Problem *problem, const Terms *terms, Py_ssize_t start, Py
         wide.x = <const double *> terms.a + (start * terms.a_step if width else start)
         wide.step = terms.a_step
         return
-    if width:
-        here = terms_from(terms, start, size)
-    else:
-        here = terms[0]
-        here.a = <const char *> terms.a + start * size
-        if terms.b_inner and terms.b != NULL:
-            here.b = <const char *> terms.b + start * size
-        if terms.b_inner and terms.logb != NULL:
-            here.logb = <const char *> terms.logb + start * size
-        if terms.kept_inner and terms.kept != NULL:
-            here.kept = terms.kept + start
+    here = terms_at(terms, start if width else 0, 0 if width else start, size)
     if size == 8 and are_masked(terms):
         kernels_64.drop(&here, n if width else 1, across, -INFINITY, wide.room, width)
         return
     for row in range(n if width else 1):
-        widen_row(problem.bits, &here, row, across, wide.room + row * across, wide.lost + row * across,
+        widen_row(problem, &here, row, across, wide.room + row * across, wide.lost + row * across,
                   wide.weights + row * across)
 
 
-cdef inline double double_at(int bits, const void *numbers, Py_ssize_t place) noexcept nogil:
-    return (<const double *> numbers)[place] if bits == 64 else (<const float *> numbers)[place]
-
-
-cdef inline void widen_row(int bits, const Terms *terms, Py_ssize_t row, Py_ssize_t n, double *x, double *lost,
-                           double *weights) noexcept nogil:
+cdef inline void widen_row(const Problem *problem, const Terms *terms, Py_ssize_t row, Py_ssize_t n, double *x,
+                           double *lost, double *weights) noexcept nogil:
     cdef Py_ssize_t first = row * terms.a_step, first_b = row * terms.b_step, k
     cdef const char *kept = terms.kept + row * terms.kept_step
-    cdef double scale = terms.scale, product, w, sum, back
+    cdef double scale = terms.scale, product, w, sum, error
     for k in range(n):
-        x[k] = double_at(bits, terms.a, first + k)
+        x[k] = number_at(problem, terms.a, first + k)
     if not are_exact(terms):
         for k in range(n):
             product = x[k] * scale
@@ -224,17 +215,16 @@ cdef inline void widen_row(int bits, const Terms *terms, Py_ssize_t row, Py_ssiz
             x[k] = product
     if terms.logb != NULL:
         for k in range(n):
-            w = double_at(bits, terms.logb, first_b + k * terms.b_inner)
-            sum = x[k] + w
-            back = sum - x[k]
-            lost[k] += (x[k] - (sum - back)) + (w - back)
+            w = number_at(problem, terms.logb, first_b + k * terms.b_inner)
+            plus(x[k], w, &sum, &error)
+            lost[k] += error
             x[k] = w if w == -INFINITY else sum
     if not are_exact(terms):    # of what is infinite, NaN
         for k in range(n):
             lost[k] = lost[k] if fabs(lost[k]) < 1 else 0
     if terms.b != NULL:
         for k in range(n):
-            weights[k] = w = double_at(bits, terms.b, first_b + k * terms.b_inner)
+            weights[k] = w = number_at(problem, terms.b, first_b + k * terms.b_inner)
             x[k] = x[k] if 1e-30 < fabs(w) < 1e30 else (-INFINITY if w == 0 else NAN)
     if terms.kept != NULL:
         for k in range(n):
@@ -301,17 +291,15 @@ cdef void shift_terms(bint exact, Py_ssize_t n, Py_ssize_t width, const States *
 
 cdef inline void shift_row(const double *x, const double *shift, bint exact, Py_ssize_t n, double *shifted,
                            double *lost) noexcept nogil:
-    cdef double difference, back
+    cdef double difference, error
     cdef Py_ssize_t k
     if not exact:
         for k in range(n):
-            difference = x[k] - shift[k]
-            back = difference - x[k]
-            back = (x[k] - (difference - back)) - (shift[k] + back)
-            lost[k] += back if fabs(back) < 1 else 0
+            plus(x[k], -shift[k], &difference, &error)
+            lost[k] += error if fabs(error) < 1 else 0
     for k in range(n):
         difference = x[k] - shift[k]
-        shifted[k] = -INFINITY if difference < -580 else difference
+        shifted[k] = -INFINITY if difference < LEAST_PAIR else difference
 
 
 cdef inline bint is_away_from_one(double sum, Py_ssize_t n, double peak) noexcept nogil:

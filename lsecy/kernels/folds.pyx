@@ -25,9 +25,9 @@ from lsecy.kernels.elementary cimport (
     table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
-    BLOCK_DOUBLES, EXACT, FAST, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT, SHORT_ROW, SOFTMAX, TILE, WITH_NOTHING,
-    WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked, from_place, is_plain,
-    is_short, plain_terms, rows_of_room, states_in, step_of_room, terms_from)
+    BLOCK_DOUBLES, EXACT, FAST, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, MOST_PAIR, REFUSED, SHORT, SHORT_ROW, SOFTMAX,
+    TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked,
+    from_place, is_plain, is_short, plain_terms, rows_of_room, states_in, step_of_room, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
@@ -2005,7 +2005,9 @@ cdef struct Triples:
 
 
 cdef inline ivec suits_pair(vec x) noexcept nogil:
-    return (x == splat(<real> -INFINITY)) | (magnitude(x + splat(115)) <= splat(465))
+    # In between: no farther from the middle than half of the distance.
+    cdef vec middle = splat(<real> ((MOST_PAIR + LEAST_PAIR) * 0.5))
+    return (x == splat(<real> -INFINITY)) | (magnitude(x - middle) <= splat(<real> ((MOST_PAIR - LEAST_PAIR) * 0.5)))
 
 
 cdef void suit_pairs(const double *start, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width,

@@ -45,6 +45,8 @@ cdef enum:
     BLOCK_DOUBLES = 2048    # a block of a row: 16 KB, half of the smallest L1 cache in use
     BLOCK_BYTES = 8 * 2048
     TILE = 64         # rows finished together; columns of a panel
+    LEAST_PAIR = -580    # exponents in between may be pairs: neither a term nor what rounding takes from it, with a
+    MOST_PAIR = 350      # weight of usual size, leaves the range of double (`suit_pairs`)
     L1_PERIOD = 4096    # bytes after which memory comes to the same place in L1, of which there are 8, if not more
 
 cdef inline bint is_short(Py_ssize_t n, int bits) noexcept nogil:
@@ -207,7 +209,7 @@ cdef struct Kernels:
     #                       it.  Where the shift is 0, high + low may not be in (1/8, 8) before or after.
     void (*close_exponentials)(const void *a, Py_ssize_t a_step, Py_ssize_t n, Py_ssize_t width, double *y,
                                double *close) noexcept nogil
-    #   suit_pairs          do all a lie in [-580, 350], or are -inf?  As close
+    #   suit_pairs          do all a lie in [LEAST_PAIR, MOST_PAIR], or are -inf?  As close
     #   accumulate_pairs    the same of b exp(a + lost) for such a, and |b| in (1e-30, 1e30), with what rounding takes
     #                       from that: sums are (high + low + rest) exp(shift), of any sign, high in (1e-300, 1e300), or
     #                       of nothing.  lost and b may be NULL; they lie as a does, and whole vectors of them are read.
