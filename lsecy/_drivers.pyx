@@ -17,8 +17,8 @@ from lsecy._arguments cimport MOST_AXES, Axes, Operand, Problem
 from lsecy._convert cimport convert
 from lsecy._threads cimport Start, await_team, enter, plan, seconds
 from lsecy.kernels.table cimport (
-    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, REFUSED, SHORT,
-    SHORT_ROW, SOFTMAX, TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded,
+    BLOCK_BYTES, BLOCK_DOUBLES, EXACT, FAST, L1_PERIOD, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, NUMBERS, REFUSED,
+    SHORT, SHORT_ROW, SOFTMAX, TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded,
     are_exact, are_masked, from_place, is_plain, is_short, plain_terms, size_of_room, states_in, terms_from)
 
 cdef extern from "_atomic.h" nogil:
@@ -98,6 +98,8 @@ cdef struct Room:
     double low[TILE]
     double rest[TILE]
     double size[TILE]
+    double apart[TILE]
+    double apart_low[TILE]
 
 
 cdef inline States states_of(Room *room) noexcept nogil:
@@ -107,6 +109,8 @@ cdef inline States states_of(Room *room) noexcept nogil:
     states.low = room.low
     states.rest = room.rest
     states.size = room.size
+    states.apart = room.apart
+    states.apart_low = room.apart_low
     return states
 
 
@@ -117,6 +121,12 @@ cdef inline void copy_state(const States *into, Py_ssize_t place, const States *
     into.low[place] = source.low[other]
     into.rest[place] = source.rest[other]
     into.size[place] = source.size[other]
+
+
+cdef inline void copy_apart(const States *into, Py_ssize_t place, const States *source,
+                            Py_ssize_t other) noexcept nogil:
+    into.apart[place] = source.apart[other]
+    into.apart_low[place] = source.apart_low[other]
 
 
 # exp(-32 k) as a sum of two doubles: shifts are multiples of 32, and what lies further away is too small for
@@ -592,13 +602,28 @@ cdef inline bint has_higher_peak(const States *source, Py_ssize_t other, const d
         source.shift[other] == into.shift[place] and source_low[other] > into_low[place])
 
 
-cdef inline void join_shares(const States *into, Py_ssize_t place, const States *source,
-                             Py_ssize_t other) noexcept nogil:
+cdef inline void add_to_sum(double more, double more_low, double *high, double *low) noexcept nogil:
+    # With what rounding takes (two-sum).
+    cdef double total = high[0] + more, back = total - high[0]
+    more_low += ((high[0] - (total - back)) + (more - back)) + low[0]
+    high[0] = total + more_low
+    low[0] = (total - high[0]) + more_low
+
+
+cdef inline void join_shares(const States *into, Py_ssize_t place, const States *source, Py_ssize_t other,
+                             Map map) noexcept nogil:
     # Peaks, and sums relative to powers of two next to them, as `peak_and_sum` has them: the sum beside the lower peak
-    # is brought to the other's scale, which changes no digit, and added with what rounding takes (two-sum).
-    cdef double high = source.high[other], low = source.low[other], total, back, scale
+    # is brought to the other's scale, which changes no digit, and added.  That peak is one of those that are not the
+    # highest.
+    cdef double high = source.high[other], low = source.low[other], apart, apart_low, scale
     if isnan(into.size[place]) or isnan(source.size[other]):    # not to be used
         into.size[place] = NAN
+        return
+    if source.shift[other] == -INFINITY:    # nothing, on no scale
+        return
+    if into.shift[place] == -INFINITY:
+        copy_state(into, place, source, other)
+        copy_apart(into, place, source, other)
         return
     if has_higher_peak(source, other, source.rest, into, place, into.rest):
         scale = ldexp(1, <int> (into.size[place] - source.size[other]))
@@ -607,15 +632,19 @@ cdef inline void join_shares(const States *into, Py_ssize_t place, const States 
         into.shift[place] = source.shift[other]
         into.rest[place] = source.rest[other]
         into.size[place] = source.size[other]
+        if map == LOG_SOFTMAX:
+            apart = source.apart[other]
+            apart_low = source.apart_low[other]
+            add_to_sum(into.high[place], into.low[place], &apart, &apart_low)
+            into.apart[place] = apart
+            into.apart_low[place] = apart_low
     else:
         scale = ldexp(1, <int> (source.size[other] - into.size[place]))
         high *= scale
         low *= scale
-    total = into.high[place] + high
-    back = total - into.high[place]
-    low += ((into.high[place] - (total - back)) + (high - back)) + into.low[place]
-    into.high[place] = total + low
-    into.low[place] = (total - into.high[place]) + low
+        if map == LOG_SOFTMAX:
+            add_to_sum(high, low, into.apart + place, into.apart_low + place)
+    add_to_sum(high, low, into.high + place, into.low + place)
 
 
 cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py_ssize_t place,
@@ -627,7 +656,7 @@ cdef void join_states(const Look *look, Py_ssize_t width, const States *into, Py
                 into.shift[place + k] = source.shift[other + k]
                 into.low[place + k] = source.low[other + k]
         elif look.phase == BOTH:
-            join_shares(into, place + k, source, other + k)
+            join_shares(into, place + k, source, other + k, look.map)
         elif look.phase != WRITE:
             merge(into, place + k, source, other + k)
 
@@ -1634,7 +1663,7 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     cdef Py_ssize_t room_each = tasks * min(TILE, problem.inner), item
     cdef Room room
     cdef States states = states_of(&room), shared
-    cdef double *memory = <double *> malloc(5 * room_each * sizeof(double))
+    cdef double *memory = <double *> malloc(NUMBERS * room_each * sizeof(double))
     if memory == NULL:
         return -1
     shared = states_in(memory, room_each)
@@ -1654,6 +1683,14 @@ cdef int share_long(Job *job, Py_ssize_t items, Py_ssize_t tasks) noexcept nogil
     return 0
 
 
+cdef inline void copy_found(const Look *look, const States *into, Py_ssize_t place, const States *source,
+                            Py_ssize_t other) noexcept nogil:
+    # What other looks find leaves what was found `apart` as it is.
+    copy_state(into, place, source, other)
+    if look.phase == BOTH:
+        copy_apart(into, place, source, other)
+
+
 cdef void look_tasks(Job *job, const States *states) noexcept nogil:
     # All tasks of one row or panel, joined in order.
     cdef Py_ssize_t length = task_length(job.problem.n, job.problem.bits), task, k
@@ -1662,7 +1699,7 @@ cdef void look_tasks(Job *job, const States *states) noexcept nogil:
     if job.look.phase == WRITE:
         return
     for k in range(job.width):
-        copy_state(states, k, job.tasks, k)
+        copy_found(&job.look, states, k, job.tasks, k)
     for task in range(1, count):
         join_states(&job.look, job.width, states, 0, job.tasks, task * job.width)
 
@@ -1674,7 +1711,7 @@ cdef void look_one_task(const Job *job, Py_ssize_t task, Py_ssize_t first, Py_ss
     cdef Py_ssize_t k
     look_task(job.problem, &job.row, first, end, job.width, &job.look, &mine)
     for k in range(job.width):
-        copy_state(job.tasks, task * job.width + k, &mine, k)
+        copy_found(&job.look, job.tasks, task * job.width + k, &mine, k)
 
 
 # --- softmax and log_softmax --------------------------------------------------------------------------------
@@ -1767,24 +1804,34 @@ cdef inline Look look_for(Map map, Known *known, void *out) noexcept nogil:
 
 cdef void find_sums(const Problem *problem, const Row *row, Py_ssize_t width, Look *look, Job *job,
                     Known *known) noexcept nogil:
-    # Peaks, then sums; of more than a block both by one look, unless a peak is special, or so far from zero that a
-    # power of two does not bring it near.
-    cdef States states = states_of(&known.room)
-    cdef bint usual = problem.n > block_length(problem.bits)
+    # Peaks, then sums; of more than a block both by one look, but for columns whose peak is special, or so far from
+    # zero that a power of two does not bring it near.
+    cdef States states = states_of(&known.room), both
+    cdef Known found
+    cdef bint at_once = problem.n > block_length(problem.bits), usual = at_once
     cdef Py_ssize_t k
-    if usual:
+    if at_once:
         look.phase = BOTH
         look_over(problem, row, width, look, job, &states)
+        take_peaks(width, states.rest, known)
         for k in range(width):
             usual = usual and not isnan(states.size[k])
-    if usual:
-        take_peaks(width, states.rest, known)
-        return
+        if usual:
+            return
+        found = known[0]
+        both = states_of(&found.room)
     look.phase = PEAK
     look_over(problem, row, width, look, job, &states)
     take_peaks(width, states.low, known)
     look.phase = SUM
     look_over(problem, row, width, look, job, &states)
+    for k in range(width):
+        states.apart[k] = NAN
+        if at_once and not isnan(both.size[k]):    # as if the others were not beside it
+            copy_state(&states, k, &both, k)
+            copy_apart(&states, k, &both, k)
+            known.peak[k] = found.peak[k]
+            known.peak[TILE + k] = found.peak[TILE + k]
 
 
 cdef void know(const Problem *problem, const Row *row, Py_ssize_t width, Map map, Job *job, void *out,
@@ -2211,6 +2258,10 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
     cdef Row place
     if n > block_length(bits):
         as_problem(a, n, bits, &problem, &place)
+        problem.reduced.count = 1
+        problem.reduced.length[0] = n
+        problem.reduced.a[0] = bits // 8
+        problem.reduced.out[0] = 1
         map_over(&problem, &place, 1, map, NULL, NULL, out)
         return True
     if not is_short(n, bits):

@@ -637,11 +637,11 @@ cdef int share_scans(const Problem *problem, bint exclusive, double initial, voi
     memory = NULL
     if job.each_line > 1:
         count = items * job.slot
-        memory = <double *> malloc(10 * count * sizeof(double))
+        memory = <double *> malloc(2 * NUMBERS * count * sizeof(double))
         if memory == NULL:
             return -1
         tasks = states_in(memory, count)
-        exact = states_in(memory + 5 * count, count)
+        exact = states_in(memory + NUMBERS * count, count)
         job.kind = FOLDS
         job.look.phase = FOLD
         job.look.care = FAST

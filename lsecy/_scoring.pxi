@@ -84,7 +84,7 @@ cdef int score_long(const Problem *problem, const Scoring *scoring, Py_ssize_t t
     cdef States states
     cdef Helpers helpers
     cdef Py_ssize_t index, k
-    cdef double *memory = <double *> malloc(5 * tasks * sizeof(double))
+    cdef double *memory = <double *> malloc(NUMBERS * tasks * sizeof(double))
     if memory == NULL:
         return -1
     states = states_in(memory, tasks)
@@ -167,9 +167,7 @@ cdef void know_short(const Problem *problem, const Group *group, Known *known) n
     kernels.peak(&tile.terms, problem.n, width, LOG_SOFTMAX, states.shift, states.low)
     take_peaks(width, states.low, known)
     kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, False, &states)
-    if settle_sums(problem, width, LOG_SOFTMAX, False, known):
-        kernels.sum(&tile.terms, problem.n, width, LOG_SOFTMAX, known.peak, True, True, &states)
-        settle_sums(problem, width, LOG_SOFTMAX, True, known)
+    settle_sums(problem, width, LOG_SOFTMAX, False, known)
     for k in range(group.count):
         row = row_of(group, k)
         known.undefined[k] = is_strange(known, k) and is_undefined(problem, &row, LOG_SOFTMAX, True)

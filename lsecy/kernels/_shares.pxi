@@ -640,8 +640,8 @@ cdef inline dvec sum_of_parts(vec high, dvec low, const Base *base, int which) n
     return first + low if REAL_BITS == 32 else first
 
 
-cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, const vec *peak, Form form,
-                         bint far, bint bounded, Kept *kept, const States *states) noexcept nogil:
+cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, Form form, bint far, bint bounded,
+                         Kept *kept, const States *states) noexcept nogil:
     cdef vec high[SPREAD]
     cdef dvec low[SPREAD]
     cdef dvec joined[SPREAD]
@@ -690,7 +690,7 @@ cdef inline void sum_one(const Terms *terms, Py_ssize_t n, const Base *start, co
                 prefetch(later + k * 64)
             later += stripe * sizeof(real)
         for v in range(WIDTH // LANES):
-            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, peak, TREE, form, far, bounded,
+            add_eight(&row, 0, 0, j + v * LANES, WIDTH, base, NULL, TREE, form, far, bounded,
                       NULL if kept == NULL else &parts, i + v * LANES, WIDTH, high + v, low + v * HALVES)
         i += stripe
     for v in range(WIDTH // DLANES):
@@ -748,9 +748,14 @@ cdef void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base 
     cdef real high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef States here = from_place(states, j)
+    cdef Terms own = terms[0]
+    cdef Base near = base[0]
+    cdef vec apart = peak[0] if peak != NULL else splat(0)
     cdef vec h
     cdef dvec l[HALVES_BOUND]
     cdef Py_ssize_t row, first = 0, p
+    cdef bint plain = is_plain(terms) and not near.far and peak != NULL
+    cdef int count
     clear_panel(high, low, LANES, base)
     while first < n:
         for p in range(WIDTH):
@@ -758,7 +763,11 @@ cdef void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base 
             if row >= n:
                 break
             take_parts(high, low, p * TILE, &h, l)
-            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0, 0, &h, l)
+            count = in_tree(n, row, WIDTH)
+            if plain:
+                add_eight(&own, row, WIDTH, j, 0, &near, &apart, count, PLAIN, False, False, NULL, 0, 0, &h, l)
+            else:
+                add_eight(terms, row, WIDTH, j, 0, base, peak, count, RAW, True, False, NULL, 0, 0, &h, l)
             put_parts(high, low, p * TILE, h, l)
         first += TREE * WIDTH
     keep_panel(high, low, LANES, base, &here)
@@ -792,11 +801,11 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 count = in_tree(n, row, WIDTH)
                 if form == NEAR:
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, parts, keep, apart, &h, l)
-                elif count == TREE:
+                elif (form == RAW or not REGISTER_TABLE) and count == TREE:    # with one it is no faster
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
                               parts, keep, apart, &h, l)
                 else:
-                    add_eight(terms, row, WIDTH, j, 0, &base, NULL, count, form, False, False, parts, keep, apart, &h,
+                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, False, parts, keep, apart, &h,
                               l)
                 put_parts(high, low, place, h, l)
         first += TREE * WIDTH
@@ -901,8 +910,9 @@ cdef inline dvec peak_over_power(const Base *base, const Whole *whole, int which
         near_low - half(base.power, which) * dsplat(2.3190468138462996e-17))
 
 
-cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak, bint once) noexcept nogil:
-    # The largest exponent but the peak; or the peak, where it stands more than once, unless it is known not to.
+cdef real others_of_row(const real *a, Py_ssize_t n, vec peak, bint once, real *others) noexcept nogil:
+    # All exponents, with -inf for the peak, to `others`, and the largest of them; or the peak, where it stands more
+    # than once, unless it is known not to.  A copy costs less than to ask for the peak in a sum of its own.
     # (`once` is passed as unknown, for two functions for its two values would be larger than their question is long.)
     cdef vec nothing = splat(<real> -INFINITY), x, peaks = splat(0)
     cdef vec most[4]    # four chains, as in peak_of_row
@@ -916,12 +926,16 @@ cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak, bint once) n
         for k in range(4):
             x = load(a + i + k * LANES)
             peaks = peaks + pick(x == peak, splat(1), splat(0))
-            most[k] = at_least(most[k], unless_peak(x, &peak))
+            x = unless_peak(x, &peak)
+            most[k] = at_least(most[k], x)
+            store(others + i + k * LANES, x)
         i += 4 * LANES
     while i < n:
         x = load(a + i) if i + LANES <= n else load_some(a + i, n - i, <real> -INFINITY)
         peaks = peaks + pick(x == peak, splat(1), splat(0))
-        most[0] = at_least(most[0], unless_peak(x, &peak))
+        x = unless_peak(x, &peak)
+        most[0] = at_least(most[0], x)
+        store(others + i, x)
         i += LANES
     store(counts, peaks)
     for k in range(0 if once else LANES):
@@ -929,19 +943,27 @@ cdef real largest_of_row_but(const real *a, Py_ssize_t n, vec peak, bint once) n
     return lane(peak, 0) if count > 1 else largest(at_least(at_least(most[0], most[1]), at_least(most[2], most[3])))
 
 
-cdef inline vec largest_but(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak) noexcept nogil:
+cdef vec largest_but(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak) noexcept nogil:
     # The same of a vector of columns.
+    cdef const real *a = <const real *> terms.a + j
     cdef vec w[2 * GROUP_BOUND]
-    cdef vec x, lost, most = splat(<real> -INFINITY)
-    cdef Py_ssize_t row
-    cdef bint plain = is_plain(terms)
-    for row in range(n):
-        if plain:
-            x = load(<const real *> terms.a + row * terms.a_step + j)
-        else:
-            x = exponent(terms, row, j, RAW, &lost, w)
-        most = at_least(most, unless_peak(x, &peak))
-    return most
+    cdef vec most[2]    # two chains, for a maximum has to wait for the last one
+    cdef vec x, lost, peaks = splat(0)
+    cdef Py_ssize_t row = 0
+    cdef int s
+    most[0] = most[1] = splat(<real> -INFINITY)
+    while is_plain(terms) and row + 2 <= n:
+        for s in range(2):
+            x = load(a + (row + s) * terms.a_step)
+            peaks = peaks + pick(x == peak, splat(1), splat(0))
+            most[s] = at_least(most[s], unless_peak(x, &peak))
+        row += 2
+    while row < n:
+        x = load(a + row * terms.a_step) if is_plain(terms) else exponent(terms, row, j, RAW, &lost, w)
+        peaks = peaks + pick(x == peak, splat(1), splat(0))
+        most[0] = at_least(most[0], unless_peak(x, &peak))
+        row += 1
+    return pick(peaks > splat(1), peak, at_least(most[0], most[1]))
 
 
 cdef inline Base base_apart(const Base *base, vec peak, vec second) noexcept nogil:
@@ -952,20 +974,28 @@ cdef inline Base base_apart(const Base *base, vec peak, vec second) noexcept nog
     return lower
 
 
+cdef inline void at_power(double *high, double *low, Py_ssize_t k, const Base *base, const Base *lower,
+                          int which) noexcept nogil:
+    # Sums relative to 2^lower.power relative to 2^base.power.  Further down they are few_terms', and what is beside
+    # them would be subnormal.
+    cdef dvec power = dat_least(half(lower.power, which) - half(base.power, which), dsplat(-960))
+    dstore(high + k, dscale(dload(high + k), power))
+    dstore(low + k, dscale(dload(low + k), power))
+
+
 cdef inline void bring_to_peak(const States *states, Py_ssize_t place, const Base *base, const Base *lower,
                                const Whole *whole) noexcept nogil:
     # Those sums relative to the peak.
-    cdef dvec high, low, product, factor, factor_low, power
+    cdef dvec high, low, product, factor, factor_low
     cdef Py_ssize_t k
     cdef int which
     for which in range(HALVES):
         k = place + which * DLANES
         double_term(dsplat(0) - peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True,
                     &factor, &factor_low)
-        # From there on sums are few_terms', and what is beside them would be subnormal.
-        power = dat_least(half(lower.power, which) - half(base.power, which), dsplat(-960))
-        high = dscale(dload(states.high + k), power)
-        low = dscale(dload(states.low + k), power)
+        at_power(states.high, states.low, k, base, lower, which)
+        high = dload(states.high + k)
+        low = dload(states.low + k)
         product = high * factor
         low = low * factor + (high * factor_low - residual(product, high, factor))
         keep_columns(states, k, dsplat(0), product, low, dsplat(0), dsplat(0))
@@ -1088,24 +1118,33 @@ cdef void find_peak(const Terms *terms, Py_ssize_t n, Map map, Peak *peak) noexc
     peak_of_row(terms, n, map != LOG_SOFTMAX, peak)
 
 
-cdef inline vec raise_plain_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j,
-                                 vec most) noexcept nogil:
+cdef inline void two_largest(vec x, vec *most, vec *next) noexcept nogil:
+    next[0] = at_least(next[0], at_most(most[0], x))
+    most[0] = at_least(most[0], x)
+
+
+cdef inline void raise_plain_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, vec *most,
+                                  vec *next) noexcept nogil:
+    # `next`: one of the largest of the others.
     cdef const real *a = <const real *> terms.a + j
     cdef vec chains[4]    # for a maximum has to wait for the last one
+    cdef vec high = most[0], other = next[0]
     cdef Py_ssize_t row = first
     cdef int s
     if row + 4 <= end:
         for s in range(4):
-            chains[s] = most
+            chains[s] = splat(<real> -INFINITY)
         while row + 4 <= end:
             for s in range(4):
                 chains[s] = at_least(chains[s], load(a + (row + s) * terms.a_step))
             row += 4
-        most = at_least(at_least(chains[0], chains[1]), at_least(chains[2], chains[3]))
+        for s in range(4):
+            two_largest(chains[s], &high, &other)
     while row < end:
-        most = at_least(most, load(a + row * terms.a_step))
+        two_largest(load(a + row * terms.a_step), &high, &other)
         row += 1
-    return most
+    most[0] = high
+    next[0] = other
 
 
 cdef void raise_general_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint coarse,
@@ -1145,32 +1184,34 @@ cdef void raise_general_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t en
 
 
 cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
-                            vec *most, vec *beside) noexcept nogil:
+                            vec *most, vec *beside, vec *next) noexcept nogil:
     if plain:
-        most[0] = raise_plain_peak(terms, first, end, j, most[0])
+        raise_plain_peak(terms, first, end, j, most, next)
     else:
         raise_general_peak(terms, first, end, j, coarse, most, beside)
 
 
 cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
                                 vec *beside) noexcept nogil:
-    most[0] = splat(<real> -INFINITY)
+    cdef vec next = splat(<real> -INFINITY)
+    most[0] = next
     beside[0] = splat(0)
-    raise_peak(terms, 0, n, j, plain, coarse, most, beside)
+    raise_peak(terms, 0, n, j, plain, coarse, most, beside, &next)
 
 
-cdef inline void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, bint coarse, vec *most,
-                                vec *beside) noexcept nogil:
+cdef void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, bint coarse, vec *most,
+                         vec *beside, vec *next) noexcept nogil:
+    # `next`, as in raise_plain_peak; -inf of terms that are not plain.
     # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
     cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
-        most[v] = splat(<real> -INFINITY)
+        most[v] = next[v] = splat(<real> -INFINITY)
         beside[v] = splat(0)
     while first < n:
         ask_for_rows(terms, n, first + some, 1, some, width, False)
         for v in range(vectors):
             raise_peak(terms, first, min(n, first + some), column_of(v, LANES, width), plain, coarse, most + v,
-                       beside + v)
+                       beside + v, next + v)
         first += some
 
 
@@ -1211,7 +1252,7 @@ cdef bint is_panel_near(const Terms *terms, Py_ssize_t n, Py_ssize_t width, cons
 
 
 cdef inline Terms peaks_of_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, vec *most,
-                                 vec *beside) noexcept nogil:
+                                 vec *beside, vec *next) noexcept nogil:
     # peaks_of_panel, and the terms, near or not.
     cdef Terms own = terms[0]
     cdef Py_ssize_t v
@@ -1220,7 +1261,7 @@ cdef inline Terms peaks_of_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t wi
         for v in range((width + LANES - 1) // LANES):
             beside[v] = splat(0)
     else:
-        peaks_of_panel(terms, n, width, is_plain(terms), map != LOG_SOFTMAX, most, beside)
+        peaks_of_panel(terms, n, width, is_plain(terms), map != LOG_SOFTMAX, most, beside, next)
     return own
 
 
@@ -1231,6 +1272,7 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
     cdef Peak found
     cdef vec most[TILE]
     cdef vec beside[TILE]
+    cdef vec next[TILE]
     cdef bint plain = is_plain(terms)
     cdef Prepared room
     cdef Peak known
@@ -1242,7 +1284,7 @@ cdef void peak(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, doub
         target[0] = found.high
         target_low[0] = found.low
         return
-    peaks_of_panel(terms, n, width, plain, map != LOG_SOFTMAX, most, beside)
+    peaks_of_panel(terms, n, width, plain, map != LOG_SOFTMAX, most, beside, next)
     for v in range((width + LANES - 1) // LANES):
         j = column_of(v, LANES, width)
         store(high, most[v])
@@ -1269,8 +1311,7 @@ cdef struct Peaks:
     real high[LANES_BOUND]
     real low[LANES_BOUND]
     real least[LANES_BOUND]
-    real second[LANES_BOUND]    # the largest element but the peak, of the rows that it is looked for in; else the peak
-    bint apart[LANES_BOUND]     # in these
+    bint apart[LANES_BOUND]
 
 
 cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
@@ -1286,42 +1327,56 @@ cdef inline Terms row_of(Several rows, Py_ssize_t k) noexcept nogil:
     return row
 
 
-cdef void sum_far(const Terms *terms, Py_ssize_t n, const Base *base, const vec *peak,
-                  const States *states) noexcept nogil:
+cdef void sum_far(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
     # The most general way.  A function of its own, for it is large.
-    sum_one(terms, n, base, peak, RAW, True, False, NULL, states)
+    sum_one(terms, n, base, RAW, True, False, NULL, states)
 
 
-cdef void find_dominated(Several rows, Py_ssize_t n, Py_ssize_t count, const Whole *whole, Peaks *peaks) noexcept nogil:
+cdef inline void find_dominated(Py_ssize_t count, const Whole *whole, Peaks *peaks) noexcept nogil:
     cdef real firsts[LANES_BOUND]
     cdef Py_ssize_t k
     store(firsts, whole.first)
-    store(peaks.second, whole.peak)
     for k in range(count):
         peaks.apart[k] = firsts[k] < dominated(False)
-        if peaks.apart[k]:
-            peaks.second[k] = largest_of_row_but(rows.a + k * rows.step, n, splat(peaks.high[k]), unknown(True))
 
 
-cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *peaks, const Base *base,
-                     const Whole *whole, const States *states) noexcept nogil:
+cdef void sum_unbounded(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
+                        const States *states) noexcept nogil:
+    # A function of its own, for it is large; what keeps terms and what does not share it.
+    sum_one(terms, n, base, PLAIN, False, False, kept, states)
+
+
+cdef void sum_of_others(const Terms *row, Py_ssize_t n, const real *others, vec peak, vec peak_low, real second,
+                        Base *lower, const States *states) noexcept nogil:
+    # Of prepared terms, relative to 2^lower.power.
+    cdef Terms own = row[0]
+    cdef Base base = base_of(peak, peak_low, False, False)
+    lower[0] = base_apart(&base, peak, splat(second))
+    own.a = others
+    if row.lost == NULL and not lower.far:
+        sum_unbounded(&own, n, lower, NULL, states)
+    else:
+        sum_far(&own, n, lower, states)
+
+
+cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, Peaks *peaks, const Base *base, const Whole *whole,
+                     real *others, const States *states) noexcept nogil:
     # columns_apart of some rows, step by step.
-    cdef Base own, lower = base_apart(base, whole.peak, load(peaks.second))
+    cdef real seconds[LANES_BOUND]
+    cdef Base lower
     cdef Terms row
     cdef States here
     cdef vec peak
     cdef Py_ssize_t k
+    store(seconds, whole.peak)
     for k in range(count):
         if peaks.apart[k]:
             row = row_of(rows, k)
             here = from_place(states, k)
             peak = splat(peaks.high[k])
-            own = base_of(peak, splat(peaks.low[k]), False, False)
-            own = base_apart(&own, peak, splat(peaks.second[k]))
-            if rows.lost == NULL and not own.far:
-                sum_one(&row, n, &own, &peak, PLAIN, False, False, NULL, &here)
-            else:
-                sum_far(&row, n, &own, &peak, &here)
+            seconds[k] = others_of_row(<const real *> row.a, n, peak, unknown(True), others)
+            sum_of_others(&row, n, others, peak, splat(peaks.low[k]), seconds[k], &lower, &here)
+    lower = base_apart(base, whole.peak, load(seconds))
     bring_to_peak(states, 0, base, &lower, whole)
     for k in range(count):
         if peaks.apart[k]:
@@ -1330,10 +1385,27 @@ cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, const Peaks *
             take_few(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), 1, &here)
 
 
+cdef inline real clearly_above() noexcept nogil:
+    # A peak so far above another element, or the second, may well be nearly all of the sum.  Then the rest is added
+    # apart before anything else, and most often that is all.  At 0.25 (double 0.5) it would be log(4), log(2).
+    return 3
+
+
 cdef inline bint may_dominate(real peak, real other) noexcept nogil:
-    # Is the peak so far above another element, or the second, that it may well be nearly all of the sum?  Then the rest
-    # is added apart before anything else, and most often that is all.  At 0.25 (double 0.5) it would be log(4), log(2).
-    return peak - other > 3
+    return peak - other > clearly_above()
+
+
+cdef inline bint any_may_dominate(vec peak, vec other) noexcept nogil:
+    return not all_set(pick(peak - other > splat(clearly_above()), splat(1), splat(0)) == splat(0))
+
+
+cdef inline bint stands_out(const Terms *terms, Py_ssize_t n, const Peak *peak, const Base *base,
+                            real *others, real *second) noexcept nogil:
+    # Of a row of prepared terms; a peak that is there more than once does not.  If so, `others` are filled.
+    if base.far or not may_dominate(peak.high, peak.next):
+        return False
+    second[0] = others_of_row(<const real *> terms.a, n, splat(peak.high), unknown(False), others)
+    return may_dominate(peak.high, second[0])
 
 
 cdef inline bint is_dominated_clearly(real first) noexcept nogil:
@@ -1341,30 +1413,21 @@ cdef inline bint is_dominated_clearly(real first) noexcept nogil:
     return first < dominated(False) * 0.9999
 
 
-cdef void row_apart(const Terms *terms, Py_ssize_t n, vec peak, vec peak_low, real second,
+cdef void row_apart(const Terms *terms, Py_ssize_t n, const real *others, vec peak, vec peak_low, real second,
                     const States *states) noexcept nogil:
     # The same of one row of prepared terms, dominated or not.
-    cdef double memory[5 * LANES_BOUND]
+    cdef double memory[NUMBERS * LANES_BOUND]
     cdef States here = states_in(memory, LANES_BOUND)
-    cdef Several rows
-    cdef Peaks peaks
+    cdef Base lower, base = base_of(peak, peak_low, False, False)
     cdef Whole whole
-    cdef Base base = base_of(peak, peak_low, False, False)
     cdef Py_ssize_t k
-    rows.a = <const real *> terms.a
-    rows.lost = <const real *> terms.lost
-    rows.m = rows.powers = NULL
-    rows.step = 0
-    rows.near = rows.bypass = False
     whole.peak = peak
     whole.peak_low = peak_low
-    store(peaks.high, peak)
-    store(peaks.low, peak_low)
-    store(peaks.second, splat(second))
-    peaks.apart[0] = True
     for k in range(LANES):    # no NaN
         here.high[k] = here.low[k] = 0
-    rows_apart(rows, n, 1, &peaks, &base, &whole, &here)
+    sum_of_others(terms, n, others, peak, peak_low, second, &lower, &here)
+    bring_to_peak(&here, 0, &base, &lower, &whole)
+    take_few(terms, n, 0, True, peak, peak_low, 1, &here)
     keep(states, 0, 0, here.high[0], here.low[0], 0, 0)
 
 
@@ -1372,13 +1435,13 @@ cdef void sum_pairs(const Terms *terms, Py_ssize_t n, const Base *base, Kept *ke
                     const States *states) noexcept nogil:
     # A function of its own, for it is large.
     if terms.near:
-        sum_one(terms, n, base, NULL, NEAR, False, True, kept, states)
+        sum_one(terms, n, base, NEAR, False, True, kept, states)
     elif terms.powers != NULL:
-        sum_one(terms, n, base, NULL, WEIGHED, False, False, kept, states)
-    elif is_bounded(base):
-        sum_one(terms, n, base, NULL, PAIRS, False, True, kept, states)
+        sum_one(terms, n, base, WEIGHED, False, False, kept, states)
+    elif REAL_BITS == 32 and is_bounded(base):    # of double it saves nothing
+        sum_one(terms, n, base, PAIRS, False, True, kept, states)
     else:
-        sum_one(terms, n, base, NULL, PAIRS, False, False, kept, states)
+        sum_one(terms, n, base, PAIRS, False, False, kept, states)
 
 
 cdef inline Kept *kept_of(const Terms *terms, Kept *apart) noexcept nogil:
@@ -1387,19 +1450,13 @@ cdef inline Kept *kept_of(const Terms *terms, Kept *apart) noexcept nogil:
     return <Kept *> terms.a if apart != NULL and (terms.lost != NULL or terms.powers != NULL) else apart
 
 
-cdef void sum_unbounded(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
-                        const States *states) noexcept nogil:
-    # A function of its own, for it is large; what keeps terms and what does not share it.
-    sum_one(terms, n, base, NULL, PLAIN, False, False, kept, states)
-
-
 cdef inline void sum_near(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                           const States *states) noexcept nogil:
     # Of prepared terms that are not far.  Combinations of constants that matter are loops of their own.
     if terms.lost != NULL or terms.powers != NULL or terms.near:
         sum_pairs(terms, n, base, kept_of(terms, kept), states)
     elif is_bounded(base):
-        sum_one(terms, n, base, NULL, PLAIN, False, True, kept, states)
+        sum_one(terms, n, base, PLAIN, False, True, kept, states)
     else:
         sum_unbounded(terms, n, base, kept, states)
 
@@ -1411,7 +1468,7 @@ cdef inline bint are_several(const Terms *terms) noexcept nogil:
 
 cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const States *states) noexcept nogil:
     if base.far or are_several(terms):
-        sum_far(terms, n, base, NULL, states)
+        sum_far(terms, n, base, states)
     else:
         sum_near(terms, n, base, NULL, states)
 
@@ -1508,6 +1565,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
     cdef Prepared room
     cdef Peak known
     cdef Terms own
+    cdef real others[2 * BLOCK_DOUBLES]
     cdef real second
     cdef Py_ssize_t v, j
     if width == 0:
@@ -1516,16 +1574,16 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         beside = splat(<real> peak[TILE])
         base = base_of(most, beside, False, False)
         if apart:
-            second = largest_of_row_but(<const real *> own.a, n, most, unknown(True))
-            row_apart(&own, n, most, beside, second, states)
+            second = others_of_row(<const real *> own.a, n, most, unknown(True), others)
+            row_apart(&own, n, others, most, beside, second, states)
         else:
             sum_of_row(&own, n, &base, states)
         if short and map == LOG_SOFTMAX:
             whole.peak = most
             whole.peak_low = beside
             if settle_logs(states, 0, True, False, False, &base, &whole):
-                second = largest_of_row_but(<const real *> own.a, n, most, unknown(True))
-                row_apart(&own, n, most, beside, second, states)
+                second = others_of_row(<const real *> own.a, n, most, unknown(True), others)
+                row_apart(&own, n, others, most, beside, second, states)
                 settle_logs(states, 0, True, False, True, &base, &whole)
             states.high[0] = lane(whole.first, 0)
             states.low[0] = lane(whole.second, 0)
@@ -1560,37 +1618,110 @@ cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, 
         states.size[place] = NAN
 
 
+cdef void beside_peak(const States *states, const States *apart, Py_ssize_t place, const Base *base,
+                      const Base *lower, const Whole *whole, ivec where) noexcept nogil:
+    # From sums `apart` of all but the peak, relative to 2^lower.power: these relative to 2^base.power, and with the
+    # peak, which two sums in double hold better than one look at all terms; both where the peak stands out.
+    cdef dvec high, low, peak, peak_low, total, more, out
+    cdef vec marks = pick(where, splat(1), splat(0))
+    cdef Py_ssize_t k
+    cdef int which
+    for which in range(HALVES):
+        k = place + which * DLANES
+        out = half(marks, which)
+        at_power(apart.high, apart.low, k, base, lower, which)
+        high = dload(apart.high + k)
+        low = dload(apart.low + k)
+        double_term(peak_over_power(base, whole, which), dsplat(0), dsplat(0), dsplat(0), False, True, &peak, &peak_low)
+        two_sum(peak, high, &total, &more)
+        more = more + (peak_low + low)
+        dstore(states.high + k, dpick(out > dsplat(0), total, dload(states.high + k)))
+        dstore(states.low + k, dpick(out > dsplat(0), more, dload(states.low + k)))
+        dstore(states.apart + k, dpick(out > dsplat(0), high, dsplat(NAN)))
+        dstore(states.apart_low + k, low)
+
+
+cdef void row_beside_peak(const Terms *terms, Py_ssize_t n, const real *others, const Peak *peak, real second,
+                          const Base *base, const States *states) noexcept nogil:
+    cdef double memory[2 * NUMBERS * LANES_BOUND]
+    cdef States whole_sum = states_in(memory, LANES_BOUND)
+    cdef States apart = states_in(memory + NUMBERS * LANES_BOUND, LANES_BOUND)
+    cdef Base lower
+    cdef Whole whole
+    cdef Py_ssize_t k
+    whole.peak = splat(peak.high)
+    whole.peak_low = splat(peak.low)
+    for k in range(LANES):    # no NaN
+        apart.high[k] = apart.low[k] = whole_sum.high[k] = whole_sum.low[k] = 0
+    sum_of_others(terms, n, others, whole.peak, whole.peak_low, second, &lower, &apart)
+    beside_peak(&whole_sum, &apart, 0, base, &lower, &whole, whole.peak == whole.peak)
+    keep(states, 0, 0, whole_sum.high[0], whole_sum.low[0], 0, 0)
+    states.apart[0] = whole_sum.apart[0]
+    states.apart_low[0] = whole_sum.apart_low[0]
+
+
+cdef void columns_beside_peak(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak, const Base *base,
+                              const States *states) noexcept nogil:
+    # The same of the columns whose peaks stand out, of a vector of them that are near.
+    cdef double memory[NUMBERS * TILE]
+    cdef States apart = states_in(memory, TILE)
+    cdef vec second = largest_but(terms, n, j, peak)
+    cdef Base lower
+    cdef Whole whole
+    if not any_may_dominate(peak, second):
+        return
+    lower = base_apart(base, peak, second)
+    whole.peak = peak
+    whole.peak_low = splat(0)
+    sum_vector(terms, n, j, &lower, &peak, &apart)
+    beside_peak(states, &apart, j, base, &lower, &whole, peak - second > splat(clearly_above()))
+
+
 cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
                        const States *states) noexcept nogil:
     cdef bint plain = is_plain(terms)
     cdef vec most[TILE]
     cdef vec beside[TILE]
+    cdef vec next[TILE]
     cdef Base bases[TILE]
     cdef Prepared room
     cdef Peak known
     cdef Terms own
+    cdef real others[2 * BLOCK_DOUBLES]
+    cdef real second
+    cdef bint near
     cdef double peaks[TILE]
     cdef double lows[TILE]
     cdef double powers[TILE]
     cdef Peak found
-    cdef vec nothing = splat(<real> -INFINITY)
     cdef Py_ssize_t v, j
     if width == 0:
         own = prepared(terms, n, NULL, &room, &known)
         find_peak(&own, n, map, &found)
-        bases[0] = base_of(splat(found.high if found.high > -INFINITY else 0), splat(found.low), False, False)
+        near = fabs(found.high) < largest_near()
+        bases[0] = base_of(splat(found.high if near else 0), splat(found.low), False, False)
         bases[0].least = splat(found.least)
-        sum_of_row(&own, n, &bases[0], states)
+        if map == LOG_SOFTMAX and near and stands_out(&own, n, &found, &bases[0], others, &second):
+            row_beside_peak(&own, n, others, &found, second, &bases[0], states)
+        else:
+            sum_of_row(&own, n, &bases[0], states)
+            states.apart[0] = states.apart_low[0] = NAN
         keep_peak(states, 0, found.high, found.low, lane(bases[0].power, 0))
         return
-    own = peaks_of_terms(terms, n, width, map, most, beside)
+    own = peaks_of_terms(terms, n, width, map, most, beside, next)
     for v in range((width + LANES - 1) // LANES):
-        bases[v] = base_of(pick(most[v] > nothing, most[v], splat(0)), beside[v], False, False)
+        # What is far, or nothing, is not to be used, or 0; what lies beside it should not be taken for far.
+        bases[v] = base_of(pick(magnitude(most[v]) < splat(largest_near()), most[v], splat(0)), beside[v], False, False)
         j = column_of(v, LANES, width)
         to_doubles(most[v], peaks + j)
         to_doubles(beside[v], lows + j)
         to_doubles(bases[v].power, powers + j)
     sum_of_panel(&own, n, width, plain, bases, NULL, states)
+    for v in range((width + LANES - 1) // LANES if map == LOG_SOFTMAX else 0):
+        j = column_of(v, LANES, width)
+        to_doubles(splat(<real> NAN), states.apart + j)
+        if terms.b == NULL and are_exact(terms) and any_may_dominate(most[v], next[v]):
+            columns_beside_peak(terms, n, j, most[v], &bases[v], states)
     for j in range(width):
         keep_peak(states, j, peaks[j], lows[j], powers[j])
 
@@ -1779,7 +1910,7 @@ cdef ivec sum_of_general_rest(const Terms *terms, Py_ssize_t n, Py_ssize_t j, ve
 cdef ivec logs_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, ivec usual,
                          Whole *whole) noexcept nogil:
     # For the lanes that are not usual.  Which are not special?
-    cdef double memory[5 * TILE]
+    cdef double memory[NUMBERS * TILE]
     cdef States states = states_in(memory, TILE)
     cdef Base base
     cdef Whole other
@@ -1898,7 +2029,8 @@ cdef inline dvec doubles(const double *p, bint alone) noexcept nogil:
 
 cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint short, bint apart, const Base *base,
                       Whole *whole) noexcept nogil:
-    # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone.
+    # True if the rest has to be added apart for some lane.  `apart`: it was, and counts in these lanes alone, and not
+    # where it is NaN.
     cdef dvec firsts[HALVES_BOUND]
     cdef dvec seconds[HALVES_BOUND]
     cdef dvec high, low, total, more, value, old
@@ -1919,7 +2051,7 @@ cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint s
             value = log_pair(total, more + low, dsplat(0))
             more = high + (low - (high * high) * (dsplat(0.5) - high * dsplat(0.33333333333333331)))
             value = dpick(high < dsplat(3.814697265625e-06), more, value)    # as in log_of_rest
-            value = dpick(old < dsplat(dominated(short)), value, old)
+            value = dpick((old < dsplat(dominated(short))) & (high == high), value, old)
         else:
             total = high + low
             value = peak_over_power(base, whole, which)
@@ -1934,6 +2066,38 @@ cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint s
         seconds[which] = value - firsts[which]
     whole.first = joined(firsts[0], firsts[HALVES - 1])
     whole.second = joined(seconds[0], seconds[HALVES - 1])
+    return poor
+
+
+cdef bint settle_apart(const States *states, Py_ssize_t place, bint added, const Base *base,
+                       Whole *whole) noexcept nogil:
+    # With the sums of the rest that came from peak_and_sum or, `added`, with those that were added where there were
+    # none.  True if there are such lanes.
+    cdef double memory[NUMBERS * LANES_BOUND]
+    cdef States here = states_in(memory, LANES_BOUND)
+    cdef dvec sum, known
+    cdef Py_ssize_t k
+    cdef int which
+    cdef bint poor = False
+    for which in range(HALVES):
+        k = which * DLANES
+        sum = dload(states.apart + place + k)
+        known = dload(states.apart_low + place + k)
+        if added:
+            known = dload(states.low + place + k)
+            sum = dpick(sum == sum, dsplat(NAN), dload(states.high + place + k))
+        dstore(here.high + k, sum)
+        dstore(here.low + k, known)
+    if not added:
+        bring_to_peak(&here, 0, base, base, whole)
+    for k in range(LANES):
+        if not added and has_few(here.high[k]):
+            here.high[k] = states.apart[place + k] = NAN
+    for which in range(HALVES):
+        sum = half(whole.first, which) + half(whole.second, which)
+        known = dload(here.high + which * DLANES)
+        poor = poor or dany((sum < dsplat(dominated(False))) & (known != known))
+    settle_logs(&here, 0, False, False, True, base, whole)
     return poor
 
 
@@ -1969,8 +2133,8 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bi
             settle_long(states, i, &base, &whole)
         elif map != LOG_SOFTMAX:
             settle_shares(states, i, False, &base, &whole)
-        elif settle_logs(states, i, False, short, apart, &base, &whole):
-            poor = True
+        elif apart or settle_logs(states, i, False, False, False, &base, &whole):
+            poor = settle_apart(states, i, apart, &base, &whole) or poor
         to_doubles(whole.first, first + i)
         to_doubles(whole.second, second + i)
         to_doubles(whole.power, power + i)
@@ -2508,12 +2672,12 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
                      Peak *next_peak, real *out) noexcept nogil:
     # Of prepared terms.  Looks for the peak of the row that follows, unless that is NULL, before it is known what this
     # one's sum is: from the one to the other is a chain of a hundred cycles and more.
-    cdef double memory[5 * LANES_BOUND]
+    cdef double memory[NUMBERS * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
     cdef Kept kept
     cdef Base base
     cdef Whole whole
-    cdef real second = peak.next
+    cdef real second
     cdef bint keeps, roomy = False, early = False
     if not fabs(peak.high) < INFINITY:
         return False
@@ -2528,11 +2692,9 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
             base = base_of_row(peak.high, peak.low, peak.least, True)
         sum_near(terms, n, &base, &kept, &states)
     else:
-        if map == LOG_SOFTMAX and may_dominate(peak.high, peak.next) and not base.far:
-            second = largest_of_row_but(<const real *> terms.a, n, whole.peak, unknown(False))
-            early = may_dominate(peak.high, second)
+        early = map == LOG_SOFTMAX and stands_out(terms, n, peak, &base, kept.t, &second)
         if early:
-            row_apart(terms, n, whole.peak, whole.peak_low, second, &states)
+            row_apart(terms, n, kept.t, whole.peak, whole.peak_low, second, &states)
             whole.first = whole.second = splat(0)
             settle_logs(&states, 0, True, False, True, &base, &whole)
             early = is_dominated_clearly(lane(whole.first, 0))
@@ -2545,8 +2707,8 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
     if map == SOFTMAX:
         settle_shares(&states, 0, True, &base, &whole)
     elif not early and settle_logs(&states, 0, True, False, False, &base, &whole):
-        second = largest_of_row_but(<const real *> terms.a, n, whole.peak, unknown(True))
-        row_apart(terms, n, whole.peak, whole.peak_low, second, &states)
+        second = others_of_row(<const real *> terms.a, n, whole.peak, unknown(True), kept.t)
+        row_apart(terms, n, kept.t, whole.peak, whole.peak_low, second, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
     if keeps:
         whole.first = counted_from(&base, &whole)
@@ -2635,7 +2797,7 @@ cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form for
         if form == PAIRS:
             sum_pairs(&row, n, &base, own, &here)
         else:
-            sum_one(&row, n, &base, NULL, form, False, bounded, own, &here)
+            sum_one(&row, n, &base, form, False, bounded, own, &here)
 
 
 cdef void sum_some_odd(const Several *rows, Py_ssize_t n, Py_ssize_t count, bint may_be_roomy, const Peaks *peaks,
@@ -2656,8 +2818,8 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
                          Py_ssize_t out_step) noexcept nogil:
     # row_in_one of up to LANES rows, step by step as in shares_of_columns; what the sums give to the answers is worked
     # out side by side.  False, and nothing is written, where any row is special or far.
-    cdef double memory[5 * LANES_BOUND]
-    cdef double memory_apart[5 * LANES_BOUND]
+    cdef double memory[NUMBERS * LANES_BOUND]
+    cdef double memory_apart[NUMBERS * LANES_BOUND]
     cdef States states = states_in(memory, LANES_BOUND)
     cdef States apart = states_in(memory_apart, LANES_BOUND)
     cdef States here
@@ -2702,8 +2864,8 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
         settle_shares(&states, 0, False, &base, &whole)
         whole.first = counted_from(&base, &whole)
     elif settle_logs(&states, 0, False, False, False, &base, &whole):
-        find_dominated(rows, n, count, &whole, &peaks)
-        rows_apart(rows, n, count, &peaks, &base, &whole, &apart)
+        find_dominated(count, &whole, &peaks)
+        rows_apart(rows, n, count, &peaks, &base, &whole, kept.t, &apart)
         settle_logs(&apart, 0, False, False, True, &base, &whole)
     store(firsts, whole.first)
     store(seconds, whole.second)
@@ -2886,12 +3048,13 @@ cdef inline void write_parts(const Parts *kept, Py_ssize_t step, Py_ssize_t n, P
 
 cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *room,
                        void *start, Py_ssize_t out_step) noexcept nogil:
-    cdef double memory[5 * TILE]
-    cdef double memory_apart[5 * TILE]
+    cdef double memory[NUMBERS * TILE]
+    cdef double memory_apart[NUMBERS * TILE]
     cdef real *out = <real *> start
     cdef bint plain = is_plain(terms), keeps = False, all_usual
     cdef vec most[TILE]
     cdef vec beside[TILE]
+    cdef vec next[TILE]
     cdef ivec fine
     cdef vec first[TILE]
     cdef vec second[TILE]
@@ -2919,7 +3082,7 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         return shares_of_columns(terms, n, width, out, out_step)
     own = terms[0]
     if not short:
-        own = peaks_of_terms(terms, n, width, map, most, beside)
+        own = peaks_of_terms(terms, n, width, map, most, beside, next)
         keeps = map == SOFTMAX and room != NULL and (own.near or own.b == NULL)
         for v in range(vectors):
             keeps = keeps and all_set(magnitude(most[v]) < splat(largest_near()))

@@ -64,7 +64,7 @@ cdef inline divec short_is_fine(dvec total, dvec result) noexcept nogil:
 
 cdef void mend(const real *a, Py_ssize_t a_step, Py_ssize_t n, double *value) noexcept nogil:
     # The answers of DLANES columns of which some hold what is infinite or NaN, or lie next to zero.
-    cdef double memory[5 * LANES_BOUND]
+    cdef double memory[NUMBERS * LANES_BOUND]
     cdef real zeros[LANES_BOUND]
     cdef Terms plain
     cdef States states

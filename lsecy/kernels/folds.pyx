@@ -25,8 +25,8 @@ from lsecy.kernels.elementary cimport (
     table_tails, two_sum, vtwo_sum)
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
-    BLOCK_DOUBLES, EXACT, FAST, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, MOST_PAIR, REFUSED, SHORT, SHORT_ROW, SOFTMAX,
-    TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked,
+    BLOCK_DOUBLES, EXACT, FAST, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, MOST_PAIR, NUMBERS, REFUSED, SHORT, SHORT_ROW,
+    SOFTMAX, TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked,
     from_place, is_plain, is_short, plain_terms, rows_of_room, states_in, step_of_room, terms_from)
 
 cdef extern from "math.h" nogil:
@@ -1451,7 +1451,7 @@ cdef inline void exact_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t widt
 
 cdef void exact_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const real *shift,
                       const States *states) noexcept nogil:
-    cdef double memory[5 * TILE]
+    cdef double memory[NUMBERS * TILE]
     cdef States pairs = states_in(memory, TILE)
     cdef bint all_suffice = True
     cdef Py_ssize_t j
@@ -1668,6 +1668,7 @@ cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care 
     cdef ivec guessed[TILE]
     cdef vec most[TILE]
     cdef vec beside[TILE]
+    cdef vec next[TILE]
     cdef vec peak, special, x, lost, b = splat(1)
     cdef Py_ssize_t j, v, row, vectors = (width + LANES - 1) // LANES
     cdef ivec all_guessed = splat(0) == splat(0)
@@ -1677,7 +1678,7 @@ cdef void fold_columns(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Care 
         store(shift + column_of(v, LANES, width), peak)
         all_guessed = all_guessed & guessed[v]
     if terms.b == NULL and not all_set(all_guessed):
-        peaks_of_panel(terms, n, width, is_plain(terms), True, most, beside)
+        peaks_of_panel(terms, n, width, is_plain(terms), True, most, beside, next)
         for v in range(vectors):
             j = column_of(v, LANES, width)
             store(shift + j, pick(guessed[v], load(shift + j), on_grid(most[v])))

@@ -4,8 +4,9 @@
 #
 # A state (shift, high + low + rest) stands for (high + low + rest) * exp(shift): low holds what
 # rounding took from high, and rest what it took from low, which counts where a million terms are
-# tiny beside one.  `size` is the sum of the terms' magnitudes on the same scale.  Arrays of states
-# are kept as five arrays, so that lanes can run across them.
+# tiny beside one.  `size` is the sum of the terms' magnitudes on the same scale.  `apart` and
+# `apart_low` are `peak_and_sum`'s alone.  Arrays of states are kept as seven arrays, so that lanes can
+# run across them.
 
 cdef struct States:
     double *shift
@@ -13,15 +14,22 @@ cdef struct States:
     double *low
     double *rest
     double *size
+    double *apart
+    double *apart_low
+
+cdef enum:
+    NUMBERS = 7    # of a state
 
 cdef inline States states_in(double *memory, Py_ssize_t count) noexcept nogil:
-    # Five arrays of `count` numbers.
+    # NUMBERS arrays of `count` numbers.
     cdef States states
     states.shift = memory
     states.high = memory + count
     states.low = memory + 2 * count
     states.rest = memory + 3 * count
     states.size = memory + 4 * count
+    states.apart = memory + 5 * count
+    states.apart_low = memory + 6 * count
     return states
 
 cdef inline States from_place(const States *states, Py_ssize_t place) noexcept nogil:
@@ -32,6 +40,8 @@ cdef inline States from_place(const States *states, Py_ssize_t place) noexcept n
     here.low = states.low + place
     here.rest = states.rest + place
     here.size = states.size + place
+    here.apart = states.apart + place
+    here.apart_low = states.apart_low + place
     return here
 
 # How carefully a block is folded.
@@ -176,9 +186,12 @@ cdef struct Kernels:
     #           log_softmax has its logarithms at once, high + low, for `settle` to hand on;
     #           `apart`: of all terms but the peak, relative to it
     #   peak_and_sum  both of one block of many, by one look at memory: the peak and what rounding took from it in
-    #           `shift` and `rest`, a sum relative to 2^size in `high` and `low`; size is NaN where that cannot be
+    #           `shift` and `rest`, a sum relative to 2^size in `high` and `low`; size is NaN where that cannot be.
+    #           For log_softmax the sum of all but the peak in `apart` and `apart_low`, where the peak stands out, and
+    #           NaN where it does not
     #   settle  what the sums give to the answers: first, second and power; for log_softmax True if some rows
-    #           need sums `apart`, with which it is called again.  Whole vectors are read and written.
+    #           need sums `apart` that are not there, with which it is called again.  Whole vectors are read and
+    #           written.
     #   write   the elements, `out_step` apart from row to row
     void (*peak)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, double *peak, double *low) noexcept nogil
     void (*sum)(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const double *peak, bint short, bint apart,
