@@ -243,6 +243,7 @@ def rows_of_levels(rng, dtype):
     """Return rows of blocks with peaks apart, some on both sides of where a peak is subtracted."""
     limit, above = 8192 if dtype == np.float32 else 2**20, [(-6, 2, -8), (2, -6, 9)]
     levels = [(0, -30, 20), (-np.inf, 5, -np.inf), (-1e4, 0, -1e4), (np.inf, 0, 0), (0, np.nan, 0)]
+    levels += [(-1500, -np.inf, -2400), (-np.inf, -1500, -np.inf), (-np.inf, limit + 9, np.nan)]
     levels += [np.add(limit, some) for some in above] + [np.subtract(-limit, some) for some in above]
     return [np.repeat(some, 4100).astype(dtype) + rng.normal(0, 1, 12300).astype(dtype) for some in levels]
 
@@ -437,7 +438,7 @@ def test_a_row_has_the_same_bits_in_a_batch_whatever_the_options(isa, dtype, fun
     assert differing(pairs) == []
 
 
-@pytest.mark.parametrize("n", [2, 4, 9, 33, 64, 65, 100, 130])
+@pytest.mark.parametrize("n", [2, 4, 9, 33, 64, 65, 100, 130, 4100])
 @pytest.mark.parametrize("odd", [slice(None, None, 2), slice(21, 22)])
 def test_what_the_neighbours_hold_does_not_matter(isa, dtype, function, rng, n, odd):
     a = rng.normal(0, 10, (70, n)).astype(dtype)
@@ -631,9 +632,32 @@ def test_any_shape_and_any_axis_is_as_in_scipy(isa, function, problem):
     assert_like_scipy(function, *problem)
 
 
-@pytest.mark.parametrize("n", [257, 300, 1000, 2049])
+def winners(rng, dtype):
+    """Return rows of several blocks, of which two have an element above all others."""
+    block, rows = BLOCKS[dtype.name], []
+    for n in (block + 1, 3 * block + 5):
+        for gap in (0.5, 2, 2.99, 3.01, 9, 40, 120, 700):
+            for other in (0, 0.5, gap):  # by so much the second one is lower
+                row = rng.normal(0, 1, n) * (1 if gap < 9 else 5)
+                row[rng.integers(block)] = row.max() + gap
+                row[rng.integers(block, n)] = row.max() - other
+                rows.append(row.astype(dtype))
+    return [row for row in rows if row.size <= LONGEST]
+
+
+def test_winners_of_several_blocks_keep_their_digits(isa, dtype, rng):
+    for row in winners(rng, dtype):
+        true = Row(row).exact["log_softmax"]
+        got = lsecy.log_softmax(row)
+        assert exact.ulp_errors(got, true).max() <= BOUNDS["log_softmax", dtype.name]
+        some = np.tile(row[:, None], (1, 21))
+        some[:, 3] = np.nan
+        assert exact.same_bits(lsecy.log_softmax(some, axis=0)[:, 4], got)
+
+
+@pytest.mark.parametrize("n", [257, 300, 1000, 2049, 4097, 9000])
 def test_the_same_bits_wherever_the_winner_lies(isa, dtype, n):
-    """Whether the rest is added apart depends on the sum alone: gaps, ties, and sums next to the bound."""
+    """Whether the rest is added apart depends on the row alone: gaps, ties, and sums next to the bound."""
     rng = np.random.default_rng(n)
     rows = [rng.normal(0, scale, n) for scale in (1, 3, 10, 100)]
     for gap in (0.0, 1.0, 2.9, 3.1, 6.0, 40.0, 800.0):
