@@ -1804,11 +1804,12 @@ cdef inline Look look_for(Map map, Known *known, void *out) noexcept nogil:
 
 cdef void find_sums(const Problem *problem, const Row *row, Py_ssize_t width, Look *look, Job *job,
                     Known *known) noexcept nogil:
-    # Peaks, then sums; of more than a block both by one look, but for columns whose peak is special, or so far from
+    # Peaks, then sums; of more than a block, and for log_softmax, both by one look, but for columns whose peak is special, or so far from
     # zero that a power of two does not bring it near.
     cdef States states = states_of(&known.room), both
     cdef Known found
-    cdef bint at_once = problem.n > block_length(problem.bits), usual = at_once
+    cdef bint at_once = problem.n > block_length(problem.bits) or (
+        look.map == LOG_SOFTMAX and not is_short(problem.n, problem.bits)), usual = at_once
     cdef Py_ssize_t k
     if at_once:
         look.phase = BOTH

@@ -748,14 +748,9 @@ cdef void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base 
     cdef real high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef States here = from_place(states, j)
-    cdef Terms own = terms[0]
-    cdef Base near = base[0]
-    cdef vec apart = peak[0] if peak != NULL else splat(0)
     cdef vec h
     cdef dvec l[HALVES_BOUND]
     cdef Py_ssize_t row, first = 0, p
-    cdef bint plain = is_plain(terms) and not near.far and peak != NULL
-    cdef int count
     clear_panel(high, low, LANES, base)
     while first < n:
         for p in range(WIDTH):
@@ -763,25 +758,23 @@ cdef void sum_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, const Base 
             if row >= n:
                 break
             take_parts(high, low, p * TILE, &h, l)
-            count = in_tree(n, row, WIDTH)
-            if plain:
-                add_eight(&own, row, WIDTH, j, 0, &near, &apart, count, PLAIN, False, False, NULL, 0, 0, &h, l)
-            else:
-                add_eight(terms, row, WIDTH, j, 0, base, peak, count, RAW, True, False, NULL, 0, 0, &h, l)
+            add_eight(terms, row, WIDTH, j, 0, base, peak, in_tree(n, row, WIDTH), RAW, True, False, NULL, 0, 0, &h, l)
             put_parts(high, low, p * TILE, h, l)
         first += TREE * WIDTH
     keep_panel(high, low, LANES, base, &here)
 
 
-cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, Form form,
-                             const Parts *parts, const States *states) noexcept nogil:
+cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const Base *bases, const vec *peaks,
+                             Form form, const Parts *parts, const States *states) noexcept nogil:
     # All vectors of a panel, stripe by stripe, for the same reason as in peaks_of_panel; no column is far.  Where there
-    # are `parts`, these are kept, `step_of_room` from row to row.
+    # are `peaks`, these are left out.  Where there are `parts`, these are kept, `step_of_room` from row to row.
     cdef real high[SPREAD * TILE]
     cdef double low[SPREAD * TILE]
     cdef vec h
     cdef dvec l[HALVES_BOUND]
     cdef Base base
+    cdef vec one
+    cdef const vec *peak = NULL if peaks == NULL else &one
     cdef Terms own = terms[0]
     cdef Py_ssize_t vectors = (width + LANES - 1) // LANES, first = 0, row, j, v, place
     cdef Py_ssize_t step = step_of_room(width, sizeof(real)), apart = WIDTH * step, keep
@@ -791,6 +784,8 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
         for v in range(vectors):
             j = column_of(v, LANES, width)
             base = bases[v]
+            if peaks != NULL:
+                one = peaks[v]
             for p in range(WIDTH):
                 row = first + p
                 if row >= n:
@@ -801,11 +796,11 @@ cdef inline void sum_vectors(const Terms *terms, Py_ssize_t n, Py_ssize_t width,
                 count = in_tree(n, row, WIDTH)
                 if form == NEAR:
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, True, parts, keep, apart, &h, l)
-                elif (form == RAW or not REGISTER_TABLE) and count == TREE:    # with one it is no faster
+                elif (form == RAW or not (REGISTER_TABLE or peaks != NULL)) and count == TREE:    # with one no faster
                     add_eight(&own, row, WIDTH, j, 0, &base, NULL, TREE, HERE if form == RAW else form, False, False,
                               parts, keep, apart, &h, l)
                 else:
-                    add_eight(&own, row, WIDTH, j, 0, &base, NULL, count, form, False, False, parts, keep, apart, &h,
+                    add_eight(&own, row, WIDTH, j, 0, &base, peak, count, form, False, False, parts, keep, apart, &h,
                               l)
                 put_parts(high, low, place, h, l)
         first += TREE * WIDTH
@@ -888,7 +883,7 @@ cdef void few_terms(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, 
         if not all_set(y < splat(-790)):    # many terms below the smallest number may be one
             store(d, y)
             store(rounded, lost)
-            for k in range(LANES):
+            for k in range(unknown(LANES)):    # rare: lest all are written out
                 if d[k] < -790 or d[k] > -600:    # adds nothing, or to a sum that is no such one
                     continue
                 place = 0 if along else k
@@ -1001,8 +996,8 @@ cdef inline void bring_to_peak(const States *states, Py_ssize_t place, const Bas
         keep_columns(states, k, dsplat(0), product, low, dsplat(0), dsplat(0))
 
 
-cdef inline void take_few(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
-                          Py_ssize_t count, const States *states) noexcept nogil:
+cdef void take_few(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint along, vec peak, vec peak_low,
+                   Py_ssize_t count, const States *states) noexcept nogil:
     # By few_terms, the sums of the lanes that need it.
     cdef Base base
     cdef Whole whole
@@ -1148,14 +1143,14 @@ cdef inline void raise_plain_peak(const Terms *terms, Py_ssize_t first, Py_ssize
 
 
 cdef void raise_general_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint coarse,
-                             vec *most, vec *beside) noexcept nogil:
+                             vec *most, vec *beside, vec *next) noexcept nogil:
     cdef vec x[TREE]
     cdef vec lost[TREE]
     cdef vec b[TREE]
     cdef vec y[TREE]    # apart, as in `prepare`
     cdef vec y_lost[TREE]
     cdef vec w[2 * GROUP_BOUND]
-    cdef vec high = most[0], low = beside[0]    # in registers
+    cdef vec high = most[0], low = beside[0], other = next[0]    # in registers
     cdef Py_ssize_t row = first
     cdef bint fine = not (coarse or are_exact(terms))
     cdef int s, count
@@ -1165,8 +1160,9 @@ cdef void raise_general_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t en
         row += 1
     while not fine and terms.b == NULL and row + TREE <= end:    # nothing is asked of `lost`, and it costs nothing
         exponents(terms, row, 1, j, 0, TREE, x, lost, b)
-        for s in range(TREE):
-            high = at_least(high, x[s])
+        for s in range(1, TREE):
+            x[0] = at_least(x[0], x[s])
+        two_largest(x[0], &high, &other)
         row += TREE
     while row < end:
         count = <int> min(end - row, TREE)
@@ -1177,10 +1173,11 @@ cdef void raise_general_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t en
             if fine:
                 higher(y[s], y_lost[s], &high, &low)
             else:
-                high = at_least(high, y[s])
+                two_largest(y[s], &high, &other)
         row += count
     most[0] = high
     beside[0] = low
+    next[0] = other
 
 
 cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t j, bint plain, bint coarse,
@@ -1188,7 +1185,7 @@ cdef inline void raise_peak(const Terms *terms, Py_ssize_t first, Py_ssize_t end
     if plain:
         raise_plain_peak(terms, first, end, j, most, next)
     else:
-        raise_general_peak(terms, first, end, j, coarse, most, beside)
+        raise_general_peak(terms, first, end, j, coarse, most, beside, next)
 
 
 cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, bint plain, bint coarse, vec *most,
@@ -1201,7 +1198,7 @@ cdef inline void peak_of_vector(const Terms *terms, Py_ssize_t n, Py_ssize_t j, 
 
 cdef void peaks_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, bint coarse, vec *most,
                          vec *beside, vec *next) noexcept nogil:
-    # `next`, as in raise_plain_peak; -inf of terms that are not plain.
+    # `next` as in raise_plain_peak, unless there are weights or what rounding took is asked for.
     # Every row of a panel may lie in a page of memory of its own, and few pages are at hand at a time.
     cdef Py_ssize_t some = rows_in_turn(terms.a_step, width), first = 0, v, vectors = (width + LANES - 1) // LANES
     for v in range(vectors):
@@ -1311,6 +1308,8 @@ cdef struct Peaks:
     real high[LANES_BOUND]
     real low[LANES_BOUND]
     real least[LANES_BOUND]
+    real next[LANES_BOUND]
+    real second[LANES_BOUND]    # the largest but the peak, of rows whose others are added `apart`; else the peak
     bint apart[LANES_BOUND]
 
 
@@ -1332,14 +1331,6 @@ cdef void sum_far(const Terms *terms, Py_ssize_t n, const Base *base, const Stat
     sum_one(terms, n, base, RAW, True, False, NULL, states)
 
 
-cdef inline void find_dominated(Py_ssize_t count, const Whole *whole, Peaks *peaks) noexcept nogil:
-    cdef real firsts[LANES_BOUND]
-    cdef Py_ssize_t k
-    store(firsts, whole.first)
-    for k in range(count):
-        peaks.apart[k] = firsts[k] < dominated(False)
-
-
 cdef void sum_unbounded(const Terms *terms, Py_ssize_t n, const Base *base, Kept *kept,
                         const States *states) noexcept nogil:
     # A function of its own, for it is large; what keeps terms and what does not share it.
@@ -1359,44 +1350,61 @@ cdef void sum_of_others(const Terms *row, Py_ssize_t n, const real *others, vec 
         sum_far(&own, n, lower, states)
 
 
-cdef void rows_apart(Several rows, Py_ssize_t n, Py_ssize_t count, Peaks *peaks, const Base *base, const Whole *whole,
-                     real *others, const States *states) noexcept nogil:
-    # columns_apart of some rows, step by step.
-    cdef real seconds[LANES_BOUND]
-    cdef Base lower
+cdef bint add_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, const real *firsts, Peaks *peaks, real *others,
+                     const States *states) noexcept nogil:
+    # Of rows whose `firsts` are `dominated` or, where these are NULL, whose peaks stand out.  Of any?
     cdef Terms row
     cdef States here
-    cdef vec peak
+    cdef Base lower
+    cdef real second, high
+    cdef bint some = False
     cdef Py_ssize_t k
-    store(seconds, whole.peak)
-    for k in range(count):
-        if peaks.apart[k]:
-            row = row_of(rows, k)
-            here = from_place(states, k)
-            peak = splat(peaks.high[k])
-            seconds[k] = others_of_row(<const real *> row.a, n, peak, unknown(True), others)
-            sum_of_others(&row, n, others, peak, splat(peaks.low[k]), seconds[k], &lower, &here)
-    lower = base_apart(base, whole.peak, load(seconds))
+    for k in range(unknown(<int> count)):    # else all rounds would be written out
+        high = peaks.high[k]
+        if not (may_dominate(high, peaks.next[k]) if firsts == NULL else firsts[k] < dominated(False)):
+            continue
+        row = row_of(rows[0], k)
+        second = others_of_row(<const real *> row.a, n, splat(high), firsts != NULL, others)
+        if firsts == NULL and not may_dominate(high, second):
+            continue
+        some = peaks.apart[k] = True
+        peaks.second[k] = second
+        here = from_place(states, k)
+        sum_of_others(&row, n, others, splat(high), splat(peaks.low[k]), second, &lower, &here)
+    return some
+
+
+cdef void settle_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, const Peaks *peaks, const Base *base,
+                        const States *states, Whole *whole) noexcept nogil:
+    # Of the rows whose others were added.
+    cdef real marks[LANES_BOUND]
+    cdef Base lower = base_apart(base, whole.peak, load(peaks.second))
+    cdef Terms row
+    cdef States here
+    cdef vec out
+    cdef Py_ssize_t k
     bring_to_peak(states, 0, base, &lower, whole)
     for k in range(count):
         if peaks.apart[k]:
-            row = row_of(rows, k)
+            row = row_of(rows[0], k)
             here = from_place(states, k)
             take_few(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), 1, &here)
+    for k in range(LANES):
+        marks[k] = 0 if peaks.apart[k] else 1
+    out = load(marks)
+    whole.first = whole.first * out    # where that is 0, the others count
+    whole.second = whole.second * out
+    settle_logs(states, 0, False, False, True, base, whole)
 
 
 cdef inline real clearly_above() noexcept nogil:
-    # A peak so far above another element, or the second, may well be nearly all of the sum.  Then the rest is added
-    # apart before anything else, and most often that is all.  At 0.25 (double 0.5) it would be log(4), log(2).
-    return 3
+    # A peak so far above all others stands out: these are added apart, and that is all.  What is not so far above
+    # another is not `dominated`, for log(1 + exp(-2)) is 0.1269 (double log(1 + exp(-1.25)) 0.2517).
+    return 2 if REAL_BITS == 32 else 1.25
 
 
 cdef inline bint may_dominate(real peak, real other) noexcept nogil:
     return peak - other > clearly_above()
-
-
-cdef inline bint any_may_dominate(vec peak, vec other) noexcept nogil:
-    return not all_set(pick(peak - other > splat(clearly_above()), splat(1), splat(0)) == splat(0))
 
 
 cdef inline bint stands_out(const Terms *terms, Py_ssize_t n, const Peak *peak, const Base *base,
@@ -1406,11 +1414,6 @@ cdef inline bint stands_out(const Terms *terms, Py_ssize_t n, const Peak *peak, 
         return False
     second[0] = others_of_row(<const real *> terms.a, n, splat(peak.high), unknown(False), others)
     return may_dominate(peak.high, second[0])
-
-
-cdef inline bint is_dominated_clearly(real first) noexcept nogil:
-    # Far enough below the bound, for the sum of all terms, which is not there, would decide.
-    return first < dominated(False) * 0.9999
 
 
 cdef void row_apart(const Terms *terms, Py_ssize_t n, const real *others, vec peak, vec peak_low, real second,
@@ -1474,20 +1477,79 @@ cdef void sum_of_row(const Terms *terms, Py_ssize_t n, const Base *base, const S
 
 
 cdef void sum_of_panel(const Terms *terms, Py_ssize_t n, Py_ssize_t width, bint plain, const Base *bases,
-                       const Parts *parts, const States *states) noexcept nogil:
+                       const vec *peaks, const Parts *parts, const States *states) noexcept nogil:
+    # Without what equals the `peaks`, unless they are NULL.
     cdef Py_ssize_t v
     if terms.near:
-        sum_vectors(terms, n, width, bases, NEAR, parts, states)
+        sum_vectors(terms, n, width, bases, NULL, NEAR, parts, states)
         return
-    if plain and parts == NULL:    # a loop of its own: the question costs up to 30 %
-        sum_vectors(terms, n, width, bases, PLAIN, NULL, states)
+    if plain and peaks != NULL:
+        sum_vectors(terms, n, width, bases, peaks, PLAIN, NULL, states)
+    elif plain and parts == NULL:    # a loop of its own: the question costs up to 30 %
+        sum_vectors(terms, n, width, bases, NULL, PLAIN, NULL, states)
     elif plain:
-        sum_vectors(terms, n, width, bases, PLAIN, parts, states)
-    elif terms.b == NULL:
-        sum_vectors(terms, n, width, bases, RAW, parts, states)
+        sum_vectors(terms, n, width, bases, NULL, PLAIN, parts, states)
+    elif terms.b == NULL and peaks == NULL:
+        sum_vectors(terms, n, width, bases, NULL, RAW, parts, states)
     for v in range((width + LANES - 1) // LANES):
-        if bases[v].far or terms.b != NULL:
-            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL, states)
+        if bases[v].far or terms.b != NULL or (peaks != NULL and not plain):
+            sum_vector(terms, n, column_of(v, LANES, width), &bases[v], NULL if peaks == NULL else &peaks[v], states)
+
+
+# The columns of a panel whose peaks stand out: of these all others are added, of the others all.
+cdef struct Outstanding:
+    vec marks[TILE]    # 1 for these
+    vec peaks[TILE]    # NaN for the others
+    Base bases[TILE]
+    bint some
+
+
+cdef bint find_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const vec *most, const vec *next,
+                           const Base *bases, Outstanding *out) noexcept nogil:
+    # Any?  `next` as in peaks_of_panel.
+    cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
+    cdef vec second, peak, other, zero = splat(0)
+    cdef ivec where
+    cdef Base lower
+    out.some = False
+    if terms.b != NULL or not are_exact(terms):
+        return False
+    for v in range(vectors):
+        # No column that is far: what lies beside one is not.
+        peak = pick(magnitude(most[v]) < splat(largest_near()), most[v], splat(<real> NAN))
+        out.marks[v] = zero
+        out.peaks[v] = splat(<real> NAN)
+        out.bases[v] = bases[v]
+        if all_set(pick(peak - next[v] > splat(clearly_above()), splat(1), zero) == zero):
+            continue
+        second = largest_but(terms, n, column_of(v, LANES, width), peak)
+        where = peak - second > splat(clearly_above())
+        lower = base_apart(&bases[v], peak, second)
+        out.marks[v] = pick(where, splat(1), zero)
+        out.peaks[v] = pick(where, peak, out.peaks[v])
+        out.bases[v].power = pick(where, lower.power, bases[v].power)
+        out.bases[v].steps = pick(where, lower.steps, bases[v].steps)
+        out.bases[v].bottom = pick(where, lower.bottom, bases[v].bottom)
+        out.some = out.some or not all_set(out.marks[v] == zero)
+    return out.some
+
+
+cdef void part_sums(const States *states, Py_ssize_t place, vec marks, const States *apart,
+                    const States *others) noexcept nogil:
+    # Sums of outstanding columns and those of others: NaN, or 4, which is not `dominated`, for those that are not so.
+    # (The states stay, for the last vector repeats some columns.)
+    cdef dvec out, high, low
+    cdef Py_ssize_t k
+    cdef int which
+    for which in range(HALVES):
+        k = place + which * DLANES
+        out = half(marks, which)
+        high = dload(states.high + k)
+        low = dload(states.low + k)
+        dstore(apart.high + k, dpick(out > dsplat(0), high, dsplat(NAN)))
+        dstore(apart.low + k, low)
+        dstore(others.high + k, dpick(out > dsplat(0), dsplat(4), high))
+        dstore(others.low + k, low)
 
 
 cdef inline bint are_pairs(const Terms *terms) noexcept nogil:
@@ -1604,7 +1666,7 @@ cdef void sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, const
         elif short:
             states_of_short(terms, n, j, is_plain(terms), &base, states)
     if not apart and not short:
-        sum_of_panel(terms, n, width, is_plain(terms), bases, NULL, states)
+        sum_of_panel(terms, n, width, is_plain(terms), bases, NULL, NULL, states)
 
 
 cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, double peak_low,
@@ -1619,11 +1681,10 @@ cdef inline void keep_peak(const States *states, Py_ssize_t place, double peak, 
 
 
 cdef void beside_peak(const States *states, const States *apart, Py_ssize_t place, const Base *base,
-                      const Base *lower, const Whole *whole, ivec where) noexcept nogil:
+                      const Base *lower, const Whole *whole, vec marks) noexcept nogil:
     # From sums `apart` of all but the peak, relative to 2^lower.power: these relative to 2^base.power, and with the
     # peak, which two sums in double hold better than one look at all terms; both where the peak stands out.
     cdef dvec high, low, peak, peak_low, total, more, out
-    cdef vec marks = pick(where, splat(1), splat(0))
     cdef Py_ssize_t k
     cdef int which
     for which in range(HALVES):
@@ -1654,27 +1715,10 @@ cdef void row_beside_peak(const Terms *terms, Py_ssize_t n, const real *others, 
     for k in range(LANES):    # no NaN
         apart.high[k] = apart.low[k] = whole_sum.high[k] = whole_sum.low[k] = 0
     sum_of_others(terms, n, others, whole.peak, whole.peak_low, second, &lower, &apart)
-    beside_peak(&whole_sum, &apart, 0, base, &lower, &whole, whole.peak == whole.peak)
+    beside_peak(&whole_sum, &apart, 0, base, &lower, &whole, splat(1))
     keep(states, 0, 0, whole_sum.high[0], whole_sum.low[0], 0, 0)
     states.apart[0] = whole_sum.apart[0]
     states.apart_low[0] = whole_sum.apart_low[0]
-
-
-cdef void columns_beside_peak(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec peak, const Base *base,
-                              const States *states) noexcept nogil:
-    # The same of the columns whose peaks stand out, of a vector of them that are near.
-    cdef double memory[NUMBERS * TILE]
-    cdef States apart = states_in(memory, TILE)
-    cdef vec second = largest_but(terms, n, j, peak)
-    cdef Base lower
-    cdef Whole whole
-    if not any_may_dominate(peak, second):
-        return
-    lower = base_apart(base, peak, second)
-    whole.peak = peak
-    whole.peak_low = splat(0)
-    sum_vector(terms, n, j, &lower, &peak, &apart)
-    beside_peak(states, &apart, j, base, &lower, &whole, peak - second > splat(clearly_above()))
 
 
 cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map,
@@ -1689,7 +1733,13 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef Terms own
     cdef real others[2 * BLOCK_DOUBLES]
     cdef real second
-    cdef bint near
+    cdef bint near, some
+    cdef Outstanding out
+    cdef Whole whole
+    cdef double memory[NUMBERS * TILE]
+    cdef double memory_apart[NUMBERS * TILE]
+    cdef States sums = states_in(memory, TILE)
+    cdef States apart = states_in(memory_apart, TILE)
     cdef double peaks[TILE]
     cdef double lows[TILE]
     cdef double powers[TILE]
@@ -1716,12 +1766,18 @@ cdef void peak_and_sum(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         to_doubles(most[v], peaks + j)
         to_doubles(beside[v], lows + j)
         to_doubles(bases[v].power, powers + j)
-    sum_of_panel(&own, n, width, plain, bases, NULL, states)
+    some = map == LOG_SOFTMAX and find_outstanding(terms, n, width, most, next, bases, &out)
+    sum_of_panel(&own, n, width, plain, &out.bases[0] if some else &bases[0], &out.peaks[0] if some else NULL, NULL,
+                 &sums if some else states)
     for v in range((width + LANES - 1) // LANES if map == LOG_SOFTMAX else 0):
         j = column_of(v, LANES, width)
-        to_doubles(splat(<real> NAN), states.apart + j)
-        if terms.b == NULL and are_exact(terms) and any_may_dominate(most[v], next[v]):
-            columns_beside_peak(terms, n, j, most[v], &bases[v], states)
+        if not some:
+            to_doubles(splat(<real> NAN), states.apart + j)
+            continue
+        whole.peak = most[v]
+        whole.peak_low = splat(0)
+        part_sums(&sums, j, out.marks[v], &apart, states)
+        beside_peak(states, &apart, j, &bases[v], &out.bases[v], &whole, out.marks[v])
     for j in range(width):
         keep_peak(states, j, peaks[j], lows[j], powers[j])
 
@@ -1970,10 +2026,10 @@ cdef inline void whole_share(vec total, vec low, const Base *base, Whole *whole)
 
 cdef inline double dominated(bint short) noexcept nogil:
     # Smaller logarithms of the sum next to the peak need the rest apart: beside 1 it has the digits of
-    # 2^-29 (double 2^-56) alone, in short columns those of the grid.
+    # 2^-29 (double 2^-55) alone, in short columns those of the grid.
     if short:
         return 0.0009765625 if REAL_BITS == 32 else 1.4551915228366852e-11    # 2^-10, 2^-36
-    return 0.25 if REAL_BITS == 32 else 0.5
+    return 0.125 if REAL_BITS == 32 else 0.25
 
 
 cdef inline void settle_shares(const States *states, Py_ssize_t place, bint alone, const Base *base,
@@ -2072,9 +2128,10 @@ cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint s
 cdef bint settle_apart(const States *states, Py_ssize_t place, bint added, const Base *base,
                        Whole *whole) noexcept nogil:
     # With the sums of the rest that came from peak_and_sum or, `added`, with those that were added where there were
-    # none.  True if there are such lanes.
+    # none, and should be.  True if there are such lanes.
     cdef double memory[NUMBERS * LANES_BOUND]
     cdef States here = states_in(memory, LANES_BOUND)
+    cdef double marks[LANES_BOUND]
     cdef dvec sum, known
     cdef Py_ssize_t k
     cdef int which
@@ -2094,9 +2151,14 @@ cdef bint settle_apart(const States *states, Py_ssize_t place, bint added, const
         if not added and has_few(here.high[k]):
             here.high[k] = states.apart[place + k] = NAN
     for which in range(HALVES):
+        k = which * DLANES
         sum = half(whole.first, which) + half(whole.second, which)
-        known = dload(here.high + which * DLANES)
+        known = dload(here.high + k)
         poor = poor or dany((sum < dsplat(dominated(False))) & (known != known))
+        dstore(marks + k, dpick(known == known, dsplat(0), dsplat(1)))
+    if not added:    # what is known counts
+        whole.first = whole.first * from_doubles(marks)
+        whole.second = whole.second * from_doubles(marks)
     settle_logs(&here, 0, False, False, True, base, whole)
     return poor
 
@@ -2133,7 +2195,9 @@ cdef bint settle(const States *states, Py_ssize_t count, Map map, bint short, bi
             settle_long(states, i, &base, &whole)
         elif map != LOG_SOFTMAX:
             settle_shares(states, i, False, &base, &whole)
-        elif apart or settle_logs(states, i, False, False, False, &base, &whole):
+        else:
+            if not apart:
+                settle_logs(states, i, False, False, False, &base, &whole)
             poor = settle_apart(states, i, apart, &base, &whole) or poor
         to_doubles(whole.first, first + i)
         to_doubles(whole.second, second + i)
@@ -2695,10 +2759,7 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         early = map == LOG_SOFTMAX and stands_out(terms, n, peak, &base, kept.t, &second)
         if early:
             row_apart(terms, n, kept.t, whole.peak, whole.peak_low, second, &states)
-            whole.first = whole.second = splat(0)
-            settle_logs(&states, 0, True, False, True, &base, &whole)
-            early = is_dominated_clearly(lane(whole.first, 0))
-        if not early:
+        else:
             sum_of_row(terms, n, &base, &states)
     if following != NULL:
         peak_of_row(following, n, map == SOFTMAX, next_peak)
@@ -2706,7 +2767,10 @@ cdef bint row_in_one(const Terms *terms, Py_ssize_t n, Map map, const Peak *peak
         return False
     if map == SOFTMAX:
         settle_shares(&states, 0, True, &base, &whole)
-    elif not early and settle_logs(&states, 0, True, False, False, &base, &whole):
+    elif early:
+        whole.first = whole.second = splat(0)
+        settle_logs(&states, 0, True, False, True, &base, &whole)
+    elif settle_logs(&states, 0, True, False, False, &base, &whole):
         second = others_of_row(<const real *> terms.a, n, whole.peak, unknown(True), kept.t)
         row_apart(terms, n, kept.t, whole.peak, whole.peak_low, second, &states)
         settle_logs(&states, 0, True, False, True, &base, &whole)
@@ -2783,7 +2847,9 @@ cdef inline void sum_some(Several rows, Py_ssize_t n, Py_ssize_t count, Form for
     cdef Terms row
     cdef Kept *own = NULL
     cdef Py_ssize_t k
-    for k in range(count):
+    for k in range(unknown(<int> count)):    # as in add_others
+        if peaks.apart[k]:
+            continue
         row = row_of(rows, k)
         here = from_place(states, k)
         base = base_of_row(peaks.high[k], peaks.low[k], peaks.least[k], False)
@@ -2833,43 +2899,49 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     cdef Base base
     cdef Whole whole
     cdef Terms row
-    cdef bint bounded
+    cdef vec infinity = splat(<real> INFINITY)
+    cdef bint bounded, some
     cdef Py_ssize_t k, step = in_whole_vectors(n)
     for k in range(LANES):    # lanes without a row
-        peaks.high[k] = peaks.low[k] = peaks.least[k] = powers[k] = 0
+        peaks.high[k] = peaks.low[k] = peaks.least[k] = peaks.second[k] = powers[k] = 0
+        peaks.apart[k] = False
         states.high[k] = apart.high[k] = 4    # not `dominated`
         states.low[k] = apart.low[k] = 0
-    for k in range(count):
+    for k in range(unknown(<int> count)):
         row = row_of(rows, k)
         peak_of_row(&row, n, map == SOFTMAX, &peak)
-        peaks.high[k] = peak.high
+        peaks.high[k] = peaks.second[k] = peak.high
         peaks.low[k] = peak.low
         peaks.least[k] = peak.least
+        peaks.next[k] = peak.next
     whole.peak = load(peaks.high)
     whole.peak_low = load(peaks.low)
     whole.power = splat(0)
     if not all_set(magnitude(whole.peak) < splat(largest_near())):
         return False
     bounded = all_set(whole.peak - load(peaks.least) < splat(<real> (85.0 if REAL_BITS == 32 else 706.0)))
+    some = map == LOG_SOFTMAX and add_others(&rows, n, count, NULL, &peaks, kept.t, &apart)
     if bounded and rows.lost == NULL and rows.m == NULL:
         sum_some(rows, n, count, PLAIN, True, map == SOFTMAX, &peaks, &kept if map == SOFTMAX else NULL, step, roomy,
                  powers, &states)
     else:
         sum_some_odd(&rows, n, count, map == SOFTMAX, &peaks, &kept, step, roomy, powers, &states)
-    if not all_set(from_doubles(states.high) < splat(<real> INFINITY)):
+    if not all_set((from_doubles(states.high) < infinity) & (from_doubles(apart.high) < infinity)):
         return False
     base = base_of(whole.peak, whole.peak_low, False, False)
-    base.power = load(powers)    # of `roomy` rows less
     if map == SOFTMAX:
+        base.power = load(powers)    # of `roomy` rows less
         settle_shares(&states, 0, False, &base, &whole)
         whole.first = counted_from(&base, &whole)
-    elif settle_logs(&states, 0, False, False, False, &base, &whole):
-        find_dominated(count, &whole, &peaks)
-        rows_apart(rows, n, count, &peaks, &base, &whole, kept.t, &apart)
-        settle_logs(&apart, 0, False, False, True, &base, &whole)
+    else:
+        if settle_logs(&states, 0, False, False, False, &base, &whole):
+            store(firsts, whole.first)
+            some = add_others(&rows, n, count, firsts, &peaks, kept.t, &apart) or some
+        if some:
+            settle_others(&rows, n, count, &peaks, &base, &apart, &whole)
     store(firsts, whole.first)
     store(seconds, whole.second)
-    for k in range(count):
+    for k in range(unknown(<int> count)):
         row = row_of(rows, k)
         whole.first = splat(firsts[k])
         whole.second = splat(seconds[k])
@@ -3046,12 +3118,24 @@ cdef inline void write_parts(const Parts *kept, Py_ssize_t step, Py_ssize_t n, P
         start += some
 
 
+cdef void settle_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec marks, const Base *lower,
+                             const Base *base, const States *apart, Whole *whole) noexcept nogil:
+    # What the others of outstanding columns give to the answers.
+    cdef vec others = splat(1) - marks
+    bring_to_peak(apart, j, base, lower, whole)
+    take_few(terms, n, j, False, whole.peak, whole.peak_low, LANES, apart)
+    whole.first = whole.first * others    # where that is 0, they count
+    whole.second = whole.second * others
+    settle_logs(apart, j, False, False, True, base, whole)
+
+
 cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *room,
                        void *start, Py_ssize_t out_step) noexcept nogil:
     cdef double memory[NUMBERS * TILE]
     cdef double memory_apart[NUMBERS * TILE]
+    cdef double memory_late[NUMBERS * TILE]
     cdef real *out = <real *> start
-    cdef bint plain = is_plain(terms), keeps = False, all_usual
+    cdef bint plain = is_plain(terms), keeps = False, some = False, all_usual
     cdef vec most[TILE]
     cdef vec beside[TILE]
     cdef vec next[TILE]
@@ -3070,6 +3154,8 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
     cdef Answers written = WRITTEN
     cdef States states = states_in(memory, TILE)
     cdef States apart = states_in(memory_apart, TILE)    # not the same, for the last vector repeats some columns
+    cdef States late = states_in(memory_late, TILE)
+    cdef Outstanding outstanding
     cdef Py_ssize_t v, j, vectors = (width + LANES - 1) // LANES, step = step_of_room(width, sizeof(real))
     if width == 0:
         own = prepared(terms, n, NULL, &prepared_room, &known)
@@ -3091,7 +3177,9 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
         if keeps:
             parts.t = <real *> room
             parts.q = parts.t + rows_of_room(n) * step
-        sum_of_panel(&own, n, width, plain, panel.bases, &parts if keeps else NULL, &states)
+        some = map == LOG_SOFTMAX and find_outstanding(terms, n, width, most, next, panel.bases, &outstanding)
+        sum_of_panel(&own, n, width, plain, &outstanding.bases[0] if some else &panel.bases[0], &outstanding.peaks[0] if some else NULL,
+                     &parts if keeps else NULL, &states)
     panel.ahead = distance(terms.a_step, n, width) if short else 0
     if short:
         written = logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)
@@ -3111,9 +3199,14 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
             return REFUSED
         if map == SOFTMAX:
             settle_shares(&states, j, False, base, whole)
-        elif settle_logs(&states, j, False, False, False, base, whole):
-            columns_apart(terms, n, j, whole.peak, whole.peak_low, &apart)
-            settle_logs(&apart, j, False, False, True, base, whole)
+            continue
+        if some:
+            part_sums(&states, j, outstanding.marks[v], &apart, &late)
+        if settle_logs(&late if some else &states, j, False, False, False, base, whole):
+            columns_apart(terms, n, j, whole.peak, whole.peak_low, &late)
+            settle_logs(&late, j, False, False, True, base, whole)
+        if some:
+            settle_outstanding(terms, n, j, outstanding.marks[v], &outstanding.bases[v], base, &apart, whole)
     if keeps:
         for v in range(vectors):
             first[v] = counted_from(&panel.bases[v], &panel.wholes[v]) * scale_of_products()
