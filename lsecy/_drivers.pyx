@@ -1804,8 +1804,8 @@ cdef inline Look look_for(Map map, Known *known, void *out) noexcept nogil:
 
 cdef void find_sums(const Problem *problem, const Row *row, Py_ssize_t width, Look *look, Job *job,
                     Known *known) noexcept nogil:
-    # Peaks, then sums; of more than a block, and for log_softmax, both by one look, but for columns whose peak is special, or so far from
-    # zero that a power of two does not bring it near.
+    # Peaks, then sums; of more than a block, and for log_softmax, both by one look, but for columns whose peak is
+    # special, or so far from zero that a power of two does not bring it near.
     cdef States states = states_of(&known.room), both
     cdef Known found
     cdef bint at_once = problem.n > block_length(problem.bits) or (

@@ -1350,8 +1350,8 @@ cdef void sum_of_others(const Terms *row, Py_ssize_t n, const real *others, vec 
         sum_far(&own, n, lower, states)
 
 
-cdef bint add_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, const real *firsts, Peaks *peaks, real *others,
-                     const States *states) noexcept nogil:
+cdef bint add_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, const real *firsts, Peaks *peaks,
+                     real *others, const States *states) noexcept nogil:
     # Of rows whose `firsts` are `dominated` or, where these are NULL, whose peaks stand out.  Of any?
     cdef Terms row
     cdef States here
@@ -2903,11 +2903,11 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     cdef bint bounded, some
     cdef Py_ssize_t k, step = in_whole_vectors(n)
     for k in range(LANES):    # lanes without a row
-        peaks.high[k] = peaks.low[k] = peaks.least[k] = peaks.second[k] = powers[k] = 0
+        peaks.high[k] = peaks.low[k] = peaks.least[k] = peaks.next[k] = peaks.second[k] = powers[k] = 0
         peaks.apart[k] = False
         states.high[k] = apart.high[k] = 4    # not `dominated`
         states.low[k] = apart.low[k] = 0
-    for k in range(unknown(<int> count)):
+    for k in range(count):
         row = row_of(rows, k)
         peak_of_row(&row, n, map == SOFTMAX, &peak)
         peaks.high[k] = peaks.second[k] = peak.high
@@ -2920,7 +2920,8 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     if not all_set(magnitude(whole.peak) < splat(largest_near())):
         return False
     bounded = all_set(whole.peak - load(peaks.least) < splat(<real> (85.0 if REAL_BITS == 32 else 706.0)))
-    some = map == LOG_SOFTMAX and add_others(&rows, n, count, NULL, &peaks, kept.t, &apart)
+    some = (map == LOG_SOFTMAX and not all_set(whole.peak - load(peaks.next) <= splat(clearly_above()))
+            and add_others(&rows, n, count, NULL, &peaks, kept.t, &apart))
     if bounded and rows.lost == NULL and rows.m == NULL:
         sum_some(rows, n, count, PLAIN, True, map == SOFTMAX, &peaks, &kept if map == SOFTMAX else NULL, step, roomy,
                  powers, &states)
@@ -2941,7 +2942,7 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
             settle_others(&rows, n, count, &peaks, &base, &apart, &whole)
     store(firsts, whole.first)
     store(seconds, whole.second)
-    for k in range(unknown(<int> count)):
+    for k in range(count):
         row = row_of(rows, k)
         whole.first = splat(firsts[k])
         whole.second = splat(seconds[k])
@@ -3178,8 +3179,8 @@ cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map m
             parts.t = <real *> room
             parts.q = parts.t + rows_of_room(n) * step
         some = map == LOG_SOFTMAX and find_outstanding(terms, n, width, most, next, panel.bases, &outstanding)
-        sum_of_panel(&own, n, width, plain, &outstanding.bases[0] if some else &panel.bases[0], &outstanding.peaks[0] if some else NULL,
-                     &parts if keeps else NULL, &states)
+        sum_of_panel(&own, n, width, plain, &outstanding.bases[0] if some else &panel.bases[0],
+                     &outstanding.peaks[0] if some else NULL, &parts if keeps else NULL, &states)
     panel.ahead = distance(terms.a_step, n, width) if short else 0
     if short:
         written = logs_of_short(terms, n, width, plain, panel.ahead, panel.wholes)

@@ -26,8 +26,8 @@ from lsecy.kernels.elementary cimport (
 from lsecy.kernels.simd cimport *
 from lsecy.kernels.table cimport (
     BLOCK_DOUBLES, EXACT, FAST, LEAST_PAIR, LOG_SOFTMAX, LONG_SOFTMAX, MOST_PAIR, NUMBERS, REFUSED, SHORT, SHORT_ROW,
-    SOFTMAX, TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact, are_masked,
-    from_place, is_plain, is_short, plain_terms, rows_of_room, states_in, step_of_room, terms_from)
+    SOFTMAX, TILE, WITH_NOTHING, WRITTEN, Answers, Care, Kernels, Map, States, Terms, are_crowded, are_exact,
+    are_masked, from_place, is_plain, is_short, plain_terms, rows_of_room, states_in, step_of_room, terms_from)
 
 cdef extern from "math.h" nogil:
     const double INFINITY
