@@ -249,7 +249,7 @@ cdef struct Peak:
     real high
     real low
     real least
-    real next    # of a plain row, no more than the largest element but the peak; or the peak
+    bint alone    # may it stand out?  False where some other is known that is too near, or where nothing is asked
 
 
 # Weights are near where no exponent, with its weight or without, lies far from the peak.  Then terms, counted from
@@ -476,6 +476,12 @@ cdef inline void take_near(vec b, vec *t, vec *q) noexcept nogil:
     cdef vec bare = t[0]
     t[0] = bare * b
     q[0] = q[0] - vresidual(t[0], bare, b) * coarse_inverse(t[0])
+
+
+cdef inline real clearly_above() noexcept nogil:
+    # A peak so far above all others stands out: these are added apart, and that is all.  What is not so far above
+    # another is not `dominated`, for log(1 + exp(-2)) is 0.1269 (double log(1 + exp(-1.25)) 0.2517).
+    return 2 if REAL_BITS == 32 else 1.25
 
 
 # Columns of which nothing is above -inf are as good as any until their answers are made, which are NaN.
@@ -1058,7 +1064,7 @@ cdef inline bint are_below(const real *a, vec limit) noexcept nogil:
 
 cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, Peak *peak) noexcept nogil:
     # Of prepared terms, and their least exponent.  `coarse`: without what rounding took from the peak, which need not
-    # be the largest of equals then, and without `next`.
+    # be the largest of equals then, and nothing about whether it is `alone`.
     cdef const real *a = <const real *> terms.a
     cdef const real *losses = <const real *> terms.lost
     cdef vec most[4]
@@ -1068,7 +1074,7 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, Peak
     if terms.known != NULL:
         peak[0] = (<const Peak *> terms.known)[0]
         peak.low = 0
-        peak.next = peak.high
+        peak.alone = False
         return
     for k in range(4):
         most[k] = splat(<real> -INFINITY)
@@ -1088,13 +1094,15 @@ cdef inline void peak_of_row(const Terms *terms, Py_ssize_t n, bint coarse, Peak
         most[0] = at_least(most[0], most[k])
         fewest[0] = at_most(fewest[0], fewest[k])
     peak.least = -largest(splat(0) - fewest[0])
-    peak.high = peak.next = largest(most[0])
+    peak.high = largest(most[0])
+    peak.alone = False
     peak.low = 0
     x = splat(peak.high)
     if coarse:
         return
     if losses == NULL:
-        peak.next = largest(unless_peak(most[0], &x))    # one of the largest of each place
+        # Of each place the largest is known, which takes no second maximum along a vector.
+        peak.alone = all_set((most[0] == x) | (x - most[0] > splat(clearly_above())))
         return
     i = 0
     while i < n:
@@ -1308,7 +1316,7 @@ cdef struct Peaks:
     real high[LANES_BOUND]
     real low[LANES_BOUND]
     real least[LANES_BOUND]
-    real next[LANES_BOUND]
+    bint alone[LANES_BOUND]
     real second[LANES_BOUND]    # the largest but the peak, of rows whose others are added `apart`; else the peak
     bint apart[LANES_BOUND]
 
@@ -1361,7 +1369,7 @@ cdef bint add_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, const 
     cdef Py_ssize_t k
     for k in range(unknown(<int> count)):    # else all rounds would be written out
         high = peaks.high[k]
-        if not (may_dominate(high, peaks.next[k]) if firsts == NULL else firsts[k] < dominated(False)):
+        if not (peaks.alone[k] if firsts == NULL else firsts[k] < dominated(False)):
             continue
         row = row_of(rows[0], k)
         second = others_of_row(<const real *> row.a, n, splat(high), firsts != NULL, others)
@@ -1397,12 +1405,6 @@ cdef void settle_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, con
     settle_logs(states, 0, False, False, True, base, whole)
 
 
-cdef inline real clearly_above() noexcept nogil:
-    # A peak so far above all others stands out: these are added apart, and that is all.  What is not so far above
-    # another is not `dominated`, for log(1 + exp(-2)) is 0.1269 (double log(1 + exp(-1.25)) 0.2517).
-    return 2 if REAL_BITS == 32 else 1.25
-
-
 cdef inline bint may_dominate(real peak, real other) noexcept nogil:
     return peak - other > clearly_above()
 
@@ -1410,7 +1412,7 @@ cdef inline bint may_dominate(real peak, real other) noexcept nogil:
 cdef inline bint stands_out(const Terms *terms, Py_ssize_t n, const Peak *peak, const Base *base,
                             real *others, real *second) noexcept nogil:
     # Of a row of prepared terms; a peak that is there more than once does not.  If so, `others` are filled.
-    if base.far or not may_dominate(peak.high, peak.next):
+    if base.far or not peak.alone:
         return False
     second[0] = others_of_row(<const real *> terms.a, n, splat(peak.high), unknown(False), others)
     return may_dominate(peak.high, second[0])
@@ -2900,10 +2902,10 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
     cdef Whole whole
     cdef Terms row
     cdef vec infinity = splat(<real> INFINITY)
-    cdef bint bounded, some
+    cdef bint bounded, some = False
     cdef Py_ssize_t k, step = in_whole_vectors(n)
     for k in range(LANES):    # lanes without a row
-        peaks.high[k] = peaks.low[k] = peaks.least[k] = peaks.next[k] = peaks.second[k] = powers[k] = 0
+        peaks.high[k] = peaks.low[k] = peaks.least[k] = peaks.second[k] = powers[k] = 0
         peaks.apart[k] = False
         states.high[k] = apart.high[k] = 4    # not `dominated`
         states.low[k] = apart.low[k] = 0
@@ -2913,15 +2915,15 @@ cdef inline bint in_step(Several rows, Py_ssize_t n, Py_ssize_t count, Map map, 
         peaks.high[k] = peaks.second[k] = peak.high
         peaks.low[k] = peak.low
         peaks.least[k] = peak.least
-        peaks.next[k] = peak.next
+        peaks.alone[k] = peak.alone
+        some = some or peak.alone
     whole.peak = load(peaks.high)
     whole.peak_low = load(peaks.low)
     whole.power = splat(0)
     if not all_set(magnitude(whole.peak) < splat(largest_near())):
         return False
     bounded = all_set(whole.peak - load(peaks.least) < splat(<real> (85.0 if REAL_BITS == 32 else 706.0)))
-    some = (map == LOG_SOFTMAX and not all_set(whole.peak - load(peaks.next) <= splat(clearly_above()))
-            and add_others(&rows, n, count, NULL, &peaks, kept.t, &apart))
+    some = map == LOG_SOFTMAX and some and add_others(&rows, n, count, NULL, &peaks, kept.t, &apart)
     if bounded and rows.lost == NULL and rows.m == NULL:
         sum_some(rows, n, count, PLAIN, True, map == SOFTMAX, &peaks, &kept if map == SOFTMAX else NULL, step, roomy,
                  powers, &states)
