@@ -1510,7 +1510,7 @@ cdef bint find_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t width, c
                            const Base *bases, Outstanding *out) noexcept nogil:
     # Any?  `next` as in peaks_of_panel.
     cdef Py_ssize_t v, vectors = (width + LANES - 1) // LANES
-    cdef vec second, peak, other, zero = splat(0)
+    cdef vec second, peak, zero = splat(0)
     cdef ivec where
     cdef Base lower
     out.some = False
@@ -1706,6 +1706,7 @@ cdef void beside_peak(const States *states, const States *apart, Py_ssize_t plac
 
 cdef void row_beside_peak(const Terms *terms, Py_ssize_t n, const real *others, const Peak *peak, real second,
                           const Base *base, const States *states) noexcept nogil:
+    # The same of one row, whose peak stands out.
     cdef double memory[2 * NUMBERS * LANES_BOUND]
     cdef States whole_sum = states_in(memory, LANES_BOUND)
     cdef States apart = states_in(memory + NUMBERS * LANES_BOUND, LANES_BOUND)
