@@ -603,9 +603,10 @@ cdef inline bint has_higher_peak(const States *source, Py_ssize_t other, const d
 
 
 cdef inline void add_to_sum(double more, double more_low, double *high, double *low) noexcept nogil:
-    # With what rounding takes (two-sum).
-    cdef double total = high[0] + more, back = total - high[0]
-    more_low += ((high[0] - (total - back)) + (more - back)) + low[0]
+    # With what rounding takes.
+    cdef double total, error
+    plus(high[0], more, &total, &error)
+    more_low += error + low[0]
     high[0] = total + more_low
     low[0] = (total - high[0]) + more_low
 
@@ -615,7 +616,7 @@ cdef inline void join_shares(const States *into, Py_ssize_t place, const States 
     # Peaks, and sums relative to powers of two next to them, as `peak_and_sum` has them: the sum beside the lower peak
     # is brought to the other's scale, which changes no digit, and added.  That peak is one of those that are not the
     # highest.
-    cdef double high = source.high[other], low = source.low[other], apart, apart_low, scale
+    cdef double high = source.high[other], low = source.low[other], scale
     if isnan(into.size[place]) or isnan(source.size[other]):    # not to be used
         into.size[place] = NAN
         return
@@ -633,11 +634,8 @@ cdef inline void join_shares(const States *into, Py_ssize_t place, const States 
         into.rest[place] = source.rest[other]
         into.size[place] = source.size[other]
         if map == LOG_SOFTMAX:
-            apart = source.apart[other]
-            apart_low = source.apart_low[other]
-            add_to_sum(into.high[place], into.low[place], &apart, &apart_low)
-            into.apart[place] = apart
-            into.apart_low[place] = apart_low
+            copy_apart(into, place, source, other)
+            add_to_sum(into.high[place], into.low[place], into.apart + place, into.apart_low + place)
     else:
         scale = ldexp(1, <int> (source.size[other] - into.size[place]))
         high *= scale
@@ -2211,7 +2209,10 @@ cdef inline void as_problem(const void *a, Py_ssize_t n, int bits, Problem *prob
     problem.take_logs = problem.vanishing = False
     problem.refused = NULL
     problem.scale = 1
-    problem.reduced.count = 0
+    problem.reduced.count = 1
+    problem.reduced.length[0] = n
+    problem.reduced.a[0] = bits // 8
+    problem.reduced.out[0] = 1
     problem.rows = problem.inner = 1
     problem.inner_b = problem.inner_mask = problem.inner_out = 0
     problem.n = n
@@ -2259,10 +2260,6 @@ cdef bint map_row(const void *a, Py_ssize_t n, int bits, Map map, void *out) noe
     cdef Row place
     if n > block_length(bits):
         as_problem(a, n, bits, &problem, &place)
-        problem.reduced.count = 1
-        problem.reduced.length[0] = n
-        problem.reduced.a[0] = bits // 8
-        problem.reduced.out[0] = 1
         map_over(&problem, &place, 1, map, NULL, NULL, out)
         return True
     if not is_short(n, bits):

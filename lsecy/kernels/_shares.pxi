@@ -1389,7 +1389,6 @@ cdef void settle_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, con
     cdef Base lower = base_apart(base, whole.peak, load(peaks.second))
     cdef Terms row
     cdef States here
-    cdef vec out
     cdef Py_ssize_t k
     bring_to_peak(states, 0, base, &lower, whole)
     for k in range(count):
@@ -1399,10 +1398,7 @@ cdef void settle_others(const Several *rows, Py_ssize_t n, Py_ssize_t count, con
             take_few(&row, n, 0, True, splat(peaks.high[k]), splat(peaks.low[k]), 1, &here)
     for k in range(LANES):
         marks[k] = 0 if peaks.apart[k] else 1
-    out = load(marks)
-    whole.first = whole.first * out    # where that is 0, the others count
-    whole.second = whole.second * out
-    settle_logs(states, 0, False, False, True, base, whole)
+    settle_rest(states, 0, load(marks), base, whole)
 
 
 cdef inline bint may_dominate(real peak, real other) noexcept nogil:
@@ -1503,7 +1499,6 @@ cdef struct Outstanding:
     vec marks[TILE]    # 1 for these
     vec peaks[TILE]    # NaN for the others
     Base bases[TILE]
-    bint some
 
 
 cdef bint find_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t width, const vec *most, const vec *next,
@@ -1513,7 +1508,7 @@ cdef bint find_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t width, c
     cdef vec second, peak, zero = splat(0)
     cdef ivec where
     cdef Base lower
-    out.some = False
+    cdef bint some = False
     if terms.b != NULL or not are_exact(terms):
         return False
     for v in range(vectors):
@@ -1532,8 +1527,8 @@ cdef bint find_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t width, c
         out.bases[v].power = pick(where, lower.power, bases[v].power)
         out.bases[v].steps = pick(where, lower.steps, bases[v].steps)
         out.bases[v].bottom = pick(where, lower.bottom, bases[v].bottom)
-        out.some = out.some or not all_set(out.marks[v] == zero)
-    return out.some
+        some = some or not all_set(out.marks[v] == zero)
+    return some
 
 
 cdef void part_sums(const States *states, Py_ssize_t place, vec marks, const States *apart,
@@ -2128,6 +2123,13 @@ cdef bint settle_logs(const States *states, Py_ssize_t place, bint alone, bint s
     return poor
 
 
+cdef void settle_rest(const States *states, Py_ssize_t place, vec marks, const Base *base, Whole *whole) noexcept nogil:
+    # settle_logs with sums of the rest, which count where the marks are 0, however large, and as ever where they are 1.
+    whole.first = whole.first * marks
+    whole.second = whole.second * marks
+    settle_logs(states, place, False, False, True, base, whole)
+
+
 cdef bint settle_apart(const States *states, Py_ssize_t place, bint added, const Base *base,
                        Whole *whole) noexcept nogil:
     # With the sums of the rest that came from peak_and_sum or, `added`, with those that were added where there were
@@ -2159,10 +2161,7 @@ cdef bint settle_apart(const States *states, Py_ssize_t place, bint added, const
         known = dload(here.high + k)
         poor = poor or dany((sum < dsplat(dominated(False))) & (known != known))
         dstore(marks + k, dpick(known == known, dsplat(0), dsplat(1)))
-    if not added:    # what is known counts
-        whole.first = whole.first * from_doubles(marks)
-        whole.second = whole.second * from_doubles(marks)
-    settle_logs(&here, 0, False, False, True, base, whole)
+    settle_rest(&here, 0, splat(1) if added else from_doubles(marks), base, whole)
     return poor
 
 
@@ -3125,12 +3124,9 @@ cdef inline void write_parts(const Parts *kept, Py_ssize_t step, Py_ssize_t n, P
 cdef void settle_outstanding(const Terms *terms, Py_ssize_t n, Py_ssize_t j, vec marks, const Base *lower,
                              const Base *base, const States *apart, Whole *whole) noexcept nogil:
     # What the others of outstanding columns give to the answers.
-    cdef vec others = splat(1) - marks
     bring_to_peak(apart, j, base, lower, whole)
     take_few(terms, n, j, False, whole.peak, whole.peak_low, LANES, apart)
-    whole.first = whole.first * others    # where that is 0, they count
-    whole.second = whole.second * others
-    settle_logs(apart, j, False, False, True, base, whole)
+    settle_rest(apart, j, splat(1) - marks, base, whole)
 
 
 cdef Answers map_block(const Terms *terms, Py_ssize_t n, Py_ssize_t width, Map map, bint short, void *room,
